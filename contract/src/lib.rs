@@ -1,0 +1,1 @@
+//! The locked C ABI between a Rust worker host and its GPU inference backend.

@@ -1,0 +1,1 @@
+//! Puts any worker backend library through the FFI contract and says which requirements it keeps.
