@@ -1,1 +1,5 @@
 //! Puts any worker backend library through the FFI contract and says which requirements it keeps.
+
+pub mod executor;
+pub mod program;
+pub mod trace;

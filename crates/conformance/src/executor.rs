@@ -1,0 +1,13 @@
+//! Runs programs on a library in child processes; nothing else in the suite touches a library under test.
+
+mod fault;
+mod invoke;
+mod memory;
+mod process;
+mod serve;
+mod session;
+mod shared;
+
+pub use memory::{MAX_BUFFER, MAX_INPUT};
+pub use serve::serve_if_asked;
+pub use session::{Config, Executor, ExecutorError, Limits, Options, Session};

@@ -1,0 +1,229 @@
+//! What a call must leave alone in the process (PROC), and the measurements of it (MEM-05, PROC-03).
+
+use std::collections::BTreeMap;
+use std::ffi::CStr;
+use std::os::unix::ffi::OsStrExt;
+
+use crate::trace::{Effect, Measured};
+
+const SIGNALS: std::ops::RangeInclusive<i32> = 1..=64;
+
+/// The state that is cheap to read: compared after every call.
+#[derive(Clone, PartialEq)]
+struct Quick {
+    output: u64,
+    mask: u64,
+    floats: u64,
+    locale: [u8; 64],
+}
+
+/// The rest: compared after every call in watched sessions, else at the end of a batch.
+#[derive(Clone, PartialEq)]
+struct Slow {
+    handlers: Vec<usize>,
+    cwd: Vec<u8>,
+    umask: u32,
+    environment: BTreeMap<Vec<u8>, Vec<u8>>,
+    standard: [(u64, u64); 3],
+}
+
+/// The state that counts as unchanged.
+pub struct Baseline {
+    output_fd: i32,
+    quick: Quick,
+    slow: Slow,
+}
+
+impl Baseline {
+    /// Reads the state before the first call. `output_fd` is what stdout and stderr write to.
+    pub fn new(output_fd: i32) -> Self {
+        Self { output_fd, quick: Quick::read(output_fd, 0), slow: Slow::read() }
+    }
+
+    /// What changed since the last look; the new state becomes the baseline.
+    pub fn changes(&mut self, all: bool) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let quick = Quick::read(self.output_fd, self.quick.output);
+        if quick != self.quick {
+            quick.differences(&self.quick, self.output_fd, &mut effects);
+            self.quick = quick;
+        }
+        if all {
+            let slow = Slow::read();
+            if slow != self.slow {
+                slow.differences(&self.slow, &mut effects);
+                self.slow = slow;
+            }
+        }
+        effects
+    }
+}
+
+impl Quick {
+    fn read(output_fd: i32, last_output: u64) -> Self {
+        // SAFETY: plain queries; the pointers are to live locals; `setlocale` with NULL only reads.
+        unsafe {
+            let position = libc::lseek(output_fd, 0, libc::SEEK_CUR);
+            let mut mask: libc::sigset_t = std::mem::zeroed();
+            libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), &raw mut mask);
+            let mut bits = 0_u64;
+            std::ptr::copy_nonoverlapping((&raw const mask).cast(), (&raw mut bits).cast::<u8>(), 8);
+            let name = libc::setlocale(libc::LC_ALL, std::ptr::null());
+            let mut locale = [0; 64];
+            if !name.is_null() {
+                let name = CStr::from_ptr(name).to_bytes();
+                let length = name.len().min(locale.len());
+                locale[..length].copy_from_slice(&name[..length]);
+            }
+            let output = u64::try_from(position).unwrap_or(last_output);
+            Self { output, mask: bits, floats: float_control(), locale }
+        }
+    }
+
+    fn differences(&self, before: &Quick, output_fd: i32, effects: &mut Vec<Effect>) {
+        if self.output > before.output {
+            let bytes = self.output - before.output;
+            let mut excerpt = vec![0; bytes.min(200) as usize];
+            // SAFETY: the vector has that many bytes; a short or failed read leaves zeros.
+            let read = unsafe {
+                libc::pread(
+                    output_fd,
+                    excerpt.as_mut_ptr().cast(),
+                    excerpt.len(),
+                    before.output as libc::off_t,
+                )
+            };
+            excerpt.truncate(usize::try_from(read).unwrap_or(0));
+            let excerpt = String::from_utf8_lossy(&excerpt).into_owned();
+            effects.push(Effect::Output { bytes, excerpt });
+        }
+        if self.mask != before.mask {
+            effects.push(Effect::SignalMask { before: before.mask, after: self.mask });
+        }
+        if self.floats != before.floats {
+            effects.push(Effect::FloatEnvironment { before: before.floats, after: self.floats });
+        }
+        if self.locale != before.locale {
+            let text = |bytes: &[u8]| {
+                String::from_utf8_lossy(bytes.split(|&b| b == 0).next().unwrap_or_default()).into_owned()
+            };
+            effects.push(Effect::Locale { before: text(&before.locale), after: text(&self.locale) });
+        }
+    }
+}
+
+impl Slow {
+    fn read() -> Self {
+        let handlers = SIGNALS
+            .map(|signal| {
+                // SAFETY: a query into a live local; unknown signals leave it zero.
+                unsafe {
+                    let mut action: libc::sigaction = std::mem::zeroed();
+                    libc::sigaction(signal, std::ptr::null(), &raw mut action);
+                    action.sa_sigaction
+                }
+            })
+            .collect();
+        let cwd = std::env::current_dir().map(|dir| dir.as_os_str().as_bytes().to_vec()).unwrap_or_default();
+        // SAFETY: umask cannot fail; it is set back at once, and no thread of ours creates files here.
+        let umask = unsafe {
+            let mask = libc::umask(0o77);
+            libc::umask(mask);
+            mask
+        };
+        let environment = std::env::vars_os()
+            .map(|(key, value)| (key.as_bytes().to_vec(), value.as_bytes().to_vec()))
+            .collect();
+        let standard = [0, 1, 2].map(|fd| {
+            // SAFETY: a query into a live local; a closed descriptor leaves zeros.
+            unsafe {
+                let mut stat: libc::stat = std::mem::zeroed();
+                libc::fstat(fd, &raw mut stat);
+                (stat.st_dev, stat.st_ino)
+            }
+        });
+        Self { handlers, cwd, umask, environment, standard }
+    }
+
+    fn differences(&self, before: &Slow, effects: &mut Vec<Effect>) {
+        for (signal, (now, then)) in SIGNALS.zip(self.handlers.iter().zip(&before.handlers)) {
+            if now != then {
+                effects.push(Effect::SignalHandler { signal });
+            }
+        }
+        if self.cwd != before.cwd {
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            effects.push(Effect::WorkingDirectory { before: text(&before.cwd), after: text(&self.cwd) });
+        }
+        if self.umask != before.umask {
+            effects.push(Effect::Umask { before: before.umask, after: self.umask });
+        }
+        for key in self.environment.keys().chain(before.environment.keys()) {
+            if self.environment.get(key) != before.environment.get(key) {
+                let variable = String::from_utf8_lossy(key).into_owned();
+                effects.push(Effect::Environment { variable });
+            }
+        }
+        effects.dedup();
+        for (fd, (now, then)) in (0..).zip(self.standard.iter().zip(&before.standard)) {
+            if now != then {
+                effects.push(Effect::StandardDescriptor { fd });
+            }
+        }
+    }
+}
+
+/// The control bits of the floating-point environment; sticky exception flags may change.
+#[cfg(target_arch = "x86_64")]
+fn float_control() -> u64 {
+    let mut mxcsr = 0_u32;
+    let mut x87 = 0_u16;
+    // SAFETY: both instructions only store a register to the given live local.
+    unsafe {
+        std::arch::asm!("stmxcsr [{}]", in(reg) &raw mut mxcsr, options(nostack, preserves_flags));
+        std::arch::asm!("fnstcw [{}]", in(reg) &raw mut x87, options(nostack, preserves_flags));
+    }
+    const STICKY: u32 = 0x3f;
+    u64::from(mxcsr & !STICKY) << 32 | u64::from(x87)
+}
+
+#[cfg(target_arch = "aarch64")]
+fn float_control() -> u64 {
+    let control: u64;
+    // SAFETY: reads a control register.
+    unsafe { std::arch::asm!("mrs {}, fpcr", out(reg) control, options(nomem, nostack)) };
+    control
+}
+
+/// Measures the process.
+pub fn measure() -> Measured {
+    let mut descriptors: Vec<(i32, String)> = std::fs::read_dir("/proc/self/fd")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let fd = entry.file_name().to_str()?.parse().ok()?;
+            let target = std::fs::read_link(entry.path()).ok()?;
+            Some((fd, target.to_string_lossy().into_owned()))
+        })
+        // The descriptor that reads the directory itself.
+        .filter(|(_, target)| !target.ends_with("/fd"))
+        .collect();
+    descriptors.sort();
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = |at: usize| statm.split(' ').nth(at).and_then(|n| n.trim().parse::<u64>().ok()).unwrap_or(0);
+    let threads = std::fs::read_dir("/proc/self/task").map_or(0, |tasks| tasks.count() as u32);
+    // SAFETY: reads the allocator's counters; it takes the arenas' locks as malloc does.
+    let heap = unsafe { libc::mallinfo2() };
+    Measured {
+        resident: pages(1).saturating_sub(pages(2)) * 4096,
+        heap: heap.uordblks as u64 + heap.hblkhd as u64,
+        threads,
+        descriptors,
+    }
+}
+
+/// Number of threads of this process.
+pub fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count)
+}

@@ -1,0 +1,514 @@
+//! The child's side: a fork server that has loaded the library but never called it, and the sessions it forks.
+
+use std::path::Path;
+use std::process::exit;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use libloading::Library;
+use serde::{Deserialize, Serialize};
+use worker_contract::{Symbols, library};
+
+use super::invoke::{World, invoke};
+use super::memory::Arena;
+use super::process::{Baseline, measure, threads};
+use super::shared::{MAX_THREADS, Shared, futex_wait, now, option, state};
+use super::fault;
+use crate::program::{Buffer, Call, FileAction, Guard, Op, Out};
+use crate::trace::{Cause, Death, Effect, Event, Outcome, Skip};
+
+/// First argument of a process that serves.
+pub const SERVE: &str = "__serve";
+/// Bytes of output kept in all; what a library writes past them is refused by the system.
+const OUTPUT: i64 = 1 << 20;
+/// Largest file that a session may write, in bytes: keeps a runaway library from filling the disk.
+const FILE_LIMIT: u64 = 1 << 30;
+const TICK: Duration = Duration::from_millis(200);
+
+/// One entry of the trace area.
+#[derive(Serialize, Deserialize)]
+pub enum Frame {
+    /// A call begins.
+    Begin {
+        /// Thread of the program.
+        thread: u16,
+        /// What begins.
+        event: Event,
+    },
+    /// The call that began last on this thread is over.
+    End {
+        /// Thread of the program.
+        thread: u16,
+        /// What came of it.
+        outcome: Outcome,
+        /// Nanoseconds.
+        nanos: u64,
+        /// Changes in the process.
+        effects: Vec<Effect>,
+    },
+}
+
+/// Serves if this process was started to serve, and does not return then. Programs that use [`super::Executor`] with
+/// themselves as the server call it first thing in `main`.
+pub fn serve_if_asked() {
+    let mut args = std::env::args_os().skip(1);
+    if args.next().is_none_or(|first| first != SERVE) {
+        return;
+    }
+    let (Some(shared), Some(library), Some(preload)) = (args.next(), args.next(), args.next()) else {
+        exit(2);
+    };
+    let Ok(shared) = Shared::open(Path::new(&shared)) else { exit(2) };
+    // The mapping stays for the life of the process; the fault handler refers to it.
+    let shared: &'static Shared = Box::leak(Box::new(shared));
+    Server { shared, parent: parent(), output: capture_output() }.run(Path::new(&library), preload == "preload");
+}
+
+fn parent() -> i32 {
+    // SAFETY: cannot fail.
+    unsafe { libc::getppid() }
+}
+
+/// Makes stdout and stderr a memory file of fixed size whose position tells how much was written.
+fn capture_output() -> i32 {
+    // SAFETY: plain system calls on descriptors of our own; the C streams are ours until the library is loaded.
+    unsafe {
+        let fd = libc::memfd_create(c"output".as_ptr(), libc::MFD_ALLOW_SEALING);
+        libc::ftruncate(fd, OUTPUT);
+        libc::fcntl(fd, libc::F_ADD_SEALS, libc::F_SEAL_GROW | libc::F_SEAL_SHRINK);
+        // A high number, out of the way of libraries that count on low ones being free.
+        let high = libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 700);
+        libc::dup2(high, 1);
+        libc::dup2(high, 2);
+        libc::close(fd);
+        unsafe extern "C" {
+            static mut stdout: *mut libc::FILE;
+        }
+        // Unbuffered, so that what a C library prints is seen in the call that prints it.
+        libc::setvbuf(stdout, std::ptr::null_mut(), libc::_IONBF, 0);
+        high
+    }
+}
+
+struct Server {
+    shared: &'static Shared,
+    parent: i32,
+    output: i32,
+}
+
+impl Server {
+    fn run(self, path: &Path, preload: bool) -> ! {
+        // SAFETY: makes orphans of sessions children of this process, so that it can end them.
+        unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) };
+        let header = self.shared.header();
+        let mut library = None;
+        let mut next_state = state::READY;
+        if preload {
+            match library::load(path) {
+                Ok(loaded) => library = Some(loaded),
+                Err(error) => {
+                    self.shared.append(error_reason(&error).as_bytes());
+                    next_state = state::LOAD_FAILED;
+                }
+            }
+            if threads() > 1 {
+                next_state = state::THREADED;
+            }
+        }
+        header.state.store(next_state, Ordering::SeqCst);
+        self.shared.notify();
+        let mut served = 0;
+        loop {
+            let wanted = header.wanted.load(Ordering::SeqCst);
+            if wanted == served {
+                futex_wait(&header.wanted, served, TICK);
+                if parent() != self.parent {
+                    exit(0);
+                }
+                continue;
+            }
+            served = wanted;
+            // SAFETY: rewinds our own descriptor; forks a process that has one thread.
+            let pid = unsafe {
+                libc::lseek(self.output, 0, libc::SEEK_SET);
+                libc::fork()
+            };
+            match pid {
+                0 => Session::start(self.shared, self.output, path, library.take()).serve(served),
+                -1 => header.status.store(-1, Ordering::SeqCst),
+                pid => {
+                    header.pid.store(pid, Ordering::SeqCst);
+                    let status = self.watch(pid);
+                    header.status.store(status, Ordering::SeqCst);
+                }
+            }
+            header.leftovers.store(self.kill_orphans(), Ordering::SeqCst);
+            self.keep_excerpt();
+            header.pid.store(0, Ordering::SeqCst);
+            header.ended.store(served, Ordering::SeqCst);
+            self.shared.notify();
+        }
+    }
+
+    /// Waits for the session to end; ends it if the runner is gone.
+    fn watch(&self, pid: i32) -> i32 {
+        let mut status = 0;
+        // SAFETY: plain system calls on a child of ours that is not reaped yet.
+        unsafe {
+            let pidfd = libc::syscall(libc::SYS_pidfd_open, pid, 0) as i32;
+            if pidfd >= 0 {
+                let mut poll = libc::pollfd { fd: pidfd, events: libc::POLLIN, revents: 0 };
+                while libc::poll(&raw mut poll, 1, TICK.as_millis() as i32) <= 0 {
+                    if parent() != self.parent {
+                        libc::kill(-pid, libc::SIGKILL);
+                        libc::kill(pid, libc::SIGKILL);
+                    }
+                }
+                libc::close(pidfd);
+            }
+            while libc::waitpid(pid, &raw mut status, 0) == -1 && *libc::__errno_location() == libc::EINTR {}
+            // Whoever is still in the session's process group.
+            libc::kill(-pid, libc::SIGKILL);
+        }
+        status
+    }
+
+    /// Kills everything the session left behind, daemons included; returns how many there were.
+    fn kill_orphans(&self) -> u32 {
+        let mut count = 0;
+        loop {
+            // SAFETY: reaps what has ended already; -1 means that there is no child at all.
+            let ended = unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) };
+            if ended == -1 {
+                return count;
+            }
+            if ended > 0 {
+                count += 1;
+                continue;
+            }
+            let list = format!("/proc/self/task/{}/children", std::process::id());
+            for pid in std::fs::read_to_string(list).unwrap_or_default().split_whitespace() {
+                if let Ok(pid) = pid.parse::<i32>() {
+                    // SAFETY: a child of ours, not reaped, so the number is still its own.
+                    unsafe {
+                        libc::kill(pid, libc::SIGKILL);
+                        libc::waitpid(pid, std::ptr::null_mut(), 0);
+                    }
+                    count += 1;
+                }
+            }
+        }
+    }
+
+    fn keep_excerpt(&self) {
+        let header = self.shared.header();
+        let mut bytes = [0_u8; super::shared::EXCERPT];
+        // SAFETY: queries and reads our own descriptor into a live array.
+        let length = unsafe {
+            let end = libc::lseek(self.output, 0, libc::SEEK_CUR).clamp(0, OUTPUT);
+            let from = (end - bytes.len() as i64).max(0);
+            libc::pread(self.output, bytes.as_mut_ptr().cast(), (end - from) as usize, from)
+        };
+        let length = usize::try_from(length).unwrap_or(0);
+        for (cell, byte) in header.excerpt.iter().zip(&bytes[..length]) {
+            cell.store(*byte, Ordering::SeqCst);
+        }
+        header.excerpt_length.store(length as u32, Ordering::SeqCst);
+    }
+}
+
+fn error_reason(error: &library::OpenError) -> String {
+    match error {
+        library::OpenError::Load { reason, .. } => reason.clone(),
+        library::OpenError::Incomplete { .. } => error.to_string(),
+    }
+}
+
+/// A forked process that runs programs.
+struct Session {
+    shared: &'static Shared,
+    library: Option<Library>,
+    path: std::path::PathBuf,
+    world: World,
+    watch: bool,
+    baseline: Mutex<Baseline>,
+    arenas: Vec<Mutex<Box<Arena>>>,
+}
+
+const NO_SYMBOLS: Symbols = Symbols {
+    cuda_init: None,
+    cuda_destroy: None,
+    cuda_get_device_count: None,
+    cuda_load_model: None,
+    cuda_unload_model: None,
+    cuda_model_get_vram_usage: None,
+    cuda_inference_start: None,
+    cuda_inference_next_token: None,
+    cuda_inference_free: None,
+    cuda_check_vram_residency: None,
+    cuda_get_vram_usage: None,
+    cuda_get_process_vram_usage: None,
+    cuda_check_device_health: None,
+    cuda_error_message: None,
+};
+
+impl Session {
+    fn start(shared: &'static Shared, output: i32, path: &Path, library: Option<Library>) -> Self {
+        // SAFETY: sets up this process alone, before any call into the library.
+        unsafe {
+            libc::setsid();
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+            let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+            libc::setrlimit(libc::RLIMIT_CORE, &raw const none);
+            let file = libc::rlimit { rlim_cur: FILE_LIMIT, rlim_max: FILE_LIMIT };
+            libc::setrlimit(libc::RLIMIT_FSIZE, &raw const file);
+        }
+        fault::install(shared.header());
+        let symbols = library.as_ref().map_or(NO_SYMBOLS, Symbols::resolve);
+        let mut session = Self {
+            shared,
+            library,
+            path: path.to_owned(),
+            world: World::new(symbols),
+            watch: shared.header().options.load(Ordering::SeqCst) & option::WATCH != 0,
+            baseline: Mutex::new(Baseline::new(output)),
+            arenas: Vec::new(),
+        };
+        session.ensure_arenas(1);
+        if session.library.is_none() {
+            session.open();
+        }
+        session
+    }
+
+    fn ensure_arenas(&mut self, count: usize) {
+        while self.arenas.len() < count.min(MAX_THREADS) {
+            let Ok(arena) = Arena::new() else { exit(3) };
+            let mut arena = Box::new(arena);
+            // Boxed, so the address stays; never dropped before the process ends.
+            fault::register(self.arenas.len(), std::ptr::from_mut(&mut *arena));
+            self.arenas.push(Mutex::new(arena));
+        }
+    }
+
+    fn serve(mut self, number: u32) -> ! {
+        let header = self.shared.header();
+        let _ = number;
+        let mut seen = 0;
+        loop {
+            let batch = header.batch.load(Ordering::SeqCst);
+            if batch == seen {
+                futex_wait(&header.batch, seen, TICK);
+                continue;
+            }
+            seen = batch;
+            let Ok(program) = self.shared.take_batch::<Vec<Op>>() else { exit(3) };
+            self.ensure_arenas(1 + most_threads(&program));
+            for op in &program {
+                self.run(op);
+            }
+            self.settle();
+            header.done.store(batch, Ordering::SeqCst);
+            self.shared.notify();
+        }
+    }
+
+    /// Looks at the whole process state once more, so that every program checks it.
+    fn settle(&self) {
+        let effects = self.changes(true);
+        if !effects.is_empty() {
+            self.begin(0, &Event::Idle);
+            self.end(0, Outcome::Done, 0, effects);
+        }
+    }
+
+    fn changes(&self, all: bool) -> Vec<Effect> {
+        self.baseline.lock().map(|mut baseline| baseline.changes(all)).unwrap_or_default()
+    }
+
+    fn begin(&self, thread: usize, event: &Event) {
+        self.append(&Frame::Begin { thread: thread as u16, event: event.clone() });
+    }
+
+    fn end(&self, thread: usize, outcome: Outcome, nanos: u64, effects: Vec<Effect>) {
+        self.append(&Frame::End { thread: thread as u16, outcome, nanos, effects });
+    }
+
+    fn append(&self, frame: &Frame) {
+        if let Ok(bytes) = postcard::to_stdvec(frame) {
+            self.shared.append(&bytes);
+        }
+    }
+
+    fn run(&mut self, op: &Op) {
+        match op {
+            Op::Repeat(times, body) => {
+                for _ in 0..*times {
+                    for op in body {
+                        self.run(op);
+                    }
+                }
+            }
+            Op::Threads(bodies) => {
+                let session = &*self;
+                let gate = &std::sync::Barrier::new(bodies.len().min(MAX_THREADS - 1));
+                std::thread::scope(|scope| {
+                    for (at, body) in bodies.iter().take(MAX_THREADS - 1).enumerate() {
+                        scope.spawn(move || {
+                            gate.wait();
+                            body.iter().for_each(|op| session.run_here(at + 1, op));
+                        });
+                    }
+                });
+            }
+            Op::Reopen => {
+                self.close();
+                self.open();
+            }
+            other => self.run_here(0, other),
+        }
+    }
+
+    /// Runs what any thread may run.
+    fn run_here(&self, thread: usize, op: &Op) {
+        match op {
+            Op::Call(call) => {
+                self.call(thread, call);
+            }
+            Op::Drain { result, buffer, index, limit, pause_us } => {
+                for turn in 0..*limit {
+                    let guard = if turn % 2 == 0 { Guard::After } else { Guard::Before };
+                    let buffer = Buffer { pointer: Out::Given, size: *buffer, guard };
+                    let call = Call::NextToken { result: *result, buffer, index: *index, code: Out::Given };
+                    if !self.call(thread, &call) {
+                        break;
+                    }
+                    if *pause_us > 0 {
+                        std::thread::sleep(Duration::from_micros(u64::from(*pause_us)));
+                    }
+                }
+            }
+            Op::Repeat(times, body) => {
+                (0..*times).for_each(|_| body.iter().for_each(|op| self.run_here(thread, op)));
+            }
+            Op::File(action) => change_file(action),
+            Op::Measure => {
+                self.begin(thread, &Event::Measure);
+                self.end(thread, Outcome::Measured(measure()), 0, Vec::new());
+            }
+            Op::ExitProcess => {
+                self.begin(thread, &Event::Exit);
+                self.start_clock(thread);
+                exit(0);
+            }
+            // Only the main thread may close the library or start threads.
+            Op::Threads(_) | Op::Reopen => {}
+        }
+    }
+
+    fn clock(&self, thread: usize) -> &AtomicU64 {
+        &self.shared.header().clocks[thread.min(MAX_THREADS - 1)]
+    }
+
+    fn start_clock(&self, thread: usize) -> u64 {
+        let start = now();
+        self.clock(thread).store(start, Ordering::SeqCst);
+        start
+    }
+
+    /// Makes one call; returns whether it returned true.
+    fn call(&self, thread: usize, call: &Call) -> bool {
+        let call = match self.world.prepare(call) {
+            Ok(call) => call,
+            Err(skip) => {
+                self.begin(thread, &Event::Call(call.clone()));
+                self.end(thread, Outcome::Skipped(skip), 0, Vec::new());
+                return false;
+            }
+        };
+        let Some(Ok(mut arena)) = self.arenas.get(thread).map(Mutex::lock) else { return false };
+        self.begin(thread, &Event::Call(call.clone()));
+        let (mut start, mut stop) = (0, 0);
+        let result = invoke(
+            &self.world,
+            &mut arena,
+            &call,
+            || start = self.start_clock(thread),
+            || {
+                // Zero means that another call has returned here in between.
+                if self.clock(thread).swap(0, Ordering::SeqCst) == 0 {
+                    let death = Death { cause: Cause::Jumped, output: String::new() };
+                    self.end(thread, Outcome::Died(death), 0, Vec::new());
+                    // SAFETY: leaves at once; nothing of this process can be trusted any more.
+                    unsafe { libc::_exit(4) };
+                }
+                stop = now();
+            },
+        );
+        let outcome = result.map_or_else(|skip: Skip| Outcome::Skipped(skip), Outcome::Returned);
+        let truth = matches!(&outcome, Outcome::Returned(returned) if returned.is_true());
+        // Threads share the process: what changes there is looked at when they have joined.
+        let effects = if thread == 0 { self.changes(self.watch) } else { Vec::new() };
+        self.end(thread, outcome, stop.saturating_sub(start), effects);
+        truth
+    }
+
+    fn open(&mut self) {
+        self.begin(0, &Event::Open);
+        let start = self.start_clock(0);
+        let loaded = library::load(&self.path);
+        self.clock(0).store(0, Ordering::SeqCst);
+        let effects = self.changes(true);
+        let outcome = match loaded {
+            Ok(loaded) => {
+                self.world = World::new(Symbols::resolve(&loaded));
+                self.library = Some(loaded);
+                Outcome::Done
+            }
+            Err(error) => Outcome::Failed(error_reason(&error)),
+        };
+        self.end(0, outcome, now() - start, effects);
+    }
+
+    fn close(&mut self) {
+        self.begin(0, &Event::Close);
+        let start = self.start_clock(0);
+        self.world = World::new(NO_SYMBOLS);
+        let closed = self.library.take().map_or(Ok(()), Library::close);
+        self.clock(0).store(0, Ordering::SeqCst);
+        let effects = self.changes(true);
+        let outcome = closed.map_or_else(|error| Outcome::Failed(error.to_string()), |()| Outcome::Done);
+        self.end(0, outcome, now() - start, effects);
+    }
+}
+
+fn most_threads(program: &[Op]) -> usize {
+    program
+        .iter()
+        .map(|op| match op {
+            Op::Threads(bodies) => bodies.len(),
+            Op::Repeat(_, body) => most_threads(body),
+            _ => 0,
+        })
+        .max()
+        .unwrap_or(0)
+}
+
+/// Changes a file between calls. A failure shows in what the library makes of the file.
+fn change_file(action: &FileAction) {
+    use std::os::unix::ffi::OsStrExt;
+    let path = |bytes: &[u8]| std::path::PathBuf::from(std::ffi::OsStr::from_bytes(bytes));
+    let _ = match action {
+        FileAction::Write { path: at, bytes } => std::fs::write(path(at), bytes),
+        FileAction::Overwrite { path: at } => std::fs::metadata(path(at)).and_then(|meta| {
+            let mut file = std::fs::File::options().write(true).open(path(at))?;
+            std::io::copy(&mut std::io::Read::take(std::io::repeat(0), meta.len()), &mut file).map(drop)
+        }),
+        FileAction::Truncate { path: at, length } => {
+            std::fs::File::options().write(true).open(path(at)).and_then(|file| file.set_len(*length))
+        }
+        FileAction::Delete { path: at } => std::fs::remove_file(path(at)),
+    };
+}
+
