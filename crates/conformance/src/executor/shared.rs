@@ -233,14 +233,6 @@ impl Shared {
         // SAFETY: no frame is borrowed (`&self.frames()` results are consumed before), no session writes now.
         unsafe { std::ptr::write_bytes(self.base.add(TRACE_AT), 0, used) };
     }
-
-    /// Gives the pages of a long trace back to the system.
-    pub fn shrink(&self) {
-        // SAFETY: the range is inside the mapping; punching a hole makes it read as zeros.
-        unsafe {
-            libc::madvise(self.base.add(TRACE_AT).cast(), TRACE_SIZE, libc::MADV_REMOVE);
-        }
-    }
 }
 
 impl Drop for Shared {

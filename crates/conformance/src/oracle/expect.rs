@@ -1,0 +1,183 @@
+//! What the contract permits a call to give, as far as the arguments and the state tell: success, a refusal, or either.
+
+use std::fmt;
+
+use worker_contract::{Level, describe_code};
+
+use super::state::{Facts, State};
+use super::{Verdicts, id, tell};
+use crate::program::{Call, Device, Handle, Text};
+use crate::trace::{Observation, Returned};
+
+/// What a call must give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// A handle, or true.
+    Success {
+        /// Who says so.
+        requirement: &'static str,
+    },
+    /// The failure value and one of these codes.
+    Refused {
+        /// Who says so.
+        requirement: &'static str,
+        /// Codes permitted.
+        codes: &'static [i32],
+    },
+    /// Success, or the failure value and one of these codes.
+    Either {
+        /// Who says so.
+        requirement: &'static str,
+        /// Codes permitted with the failure value.
+        codes: &'static [i32],
+        /// What is refused, for the note on which way the library took.
+        what: &'static str,
+    },
+    /// The arguments alone do not tell.
+    Open,
+}
+
+use Expected::{Either, Open, Refused, Success};
+
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |codes: &[i32]| codes.iter().map(|&code| describe_code(code)).collect::<Vec<_>>().join(" or ");
+        match self {
+            Success { .. } => f.write_str("success, with code 0"),
+            Refused { codes, .. } => write!(f, "the failure value with {}", list(codes)),
+            Either { codes, .. } => write!(f, "success, or the failure value with {}", list(codes)),
+            Open => f.write_str("any result the function may give"),
+        }
+    }
+}
+
+/// What the contract permits for a call.
+pub fn expected(call: &Call, facts: &Facts, state: &State) -> Expected {
+    let several = nulls(call) > 1;
+    let null = |requirement| {
+        let requirement = if several { "NULL-08" } else { requirement };
+        Refused { requirement, codes: &[5] }
+    };
+    match call {
+        Call::Init { device: Device::Id(device), .. } => match state.devices(facts) {
+            None => Open,
+            Some(0) => Refused { requirement: "DEV-04", codes: &[8, 1] },
+            Some(count) if !(0..count).contains(device) => Refused { requirement: "DEV-03", codes: &[1] },
+            Some(_) if facts.faulty => Open,
+            Some(_) if state.contexts.is_empty() => Success { requirement: "DEV-02" },
+            Some(_) => Success { requirement: "DEV-05" },
+        },
+        Call::LoadModel { .. } if call.has_null() => null("NULL-02"),
+        Call::LoadModel { ctx, path: Text::Bytes(path), .. } => {
+            if facts.faulty || !facts.models.contains_key(path) {
+                Open
+            } else if state.loaded(*ctx) {
+                Either { requirement: "LOAD-12", codes: &[2, 99], what: "a second model in one context" }
+            } else {
+                Success { requirement: "LOAD-01" }
+            }
+        }
+        Call::Start { .. } if call.has_null() => null("NULL-03"),
+        Call::Start { max_tokens, .. } if !(1..=2048).contains(max_tokens) => {
+            Refused { requirement: "INF-02", codes: &[5] }
+        }
+        Call::Start { temperature, .. } if !(0.0..=2.0).contains(temperature) => {
+            Refused { requirement: "INF-03", codes: &[5] }
+        }
+        Call::Start { model, prompt: Text::Bytes(prompt), max_tokens, .. } => {
+            let Some(known) = state.model(*model).and_then(|model| model.facts.as_ref()) else { return Open };
+            // A NUL ends the prompt for the library.
+            let prompt = prompt.split(|&byte| byte == 0).next().unwrap_or_default();
+            let length = known.context_length;
+            if facts.faulty || std::str::from_utf8(prompt).is_err() {
+                Open
+            } else if state.busy(*model) {
+                Either { requirement: "INF-15", codes: &[4, 2, 99], what: "a second job on one model" }
+            } else if prompt.is_empty() {
+                Either { requirement: "INF-04", codes: &[5, 99], what: "the empty prompt" }
+            } else if prompt.len() as u64 + 2 + *max_tokens as u64 > length {
+                let codes = &[2, 4, 5, 99];
+                Either { requirement: "INF-13", codes, what: "a job that may pass the context length" }
+            } else {
+                Success { requirement: "INF-01" }
+            }
+        }
+        Call::NextToken { .. } if call.has_null() => null("NULL-04"),
+        Call::CheckResidency { model: Handle::Null, .. } | Call::CheckHealth { ctx: Handle::Null, .. } => {
+            Refused { requirement: "NULL-07", codes: &[5] }
+        }
+        Call::CheckResidency { .. } if !facts.faulty => Success { requirement: "HEALTH-01" },
+        Call::CheckHealth { .. } if !facts.faulty => Success { requirement: "HEALTH-02" },
+        _ => Open,
+    }
+}
+
+/// Judges the result against [`expected`].
+pub fn judge(
+    observation: &Observation,
+    call: &Call,
+    returned: &Returned,
+    facts: &Facts,
+    state: &State,
+    verdicts: &mut Verdicts,
+) {
+    if call.bind().is_none() && !matches!(returned.value, Some(crate::trace::Value::Bool(_))) {
+        return;
+    }
+    let success = returned.handle().is_some() || returned.is_true();
+    let code = returned.written_code();
+    let expected = expected(call, facts, state);
+    let permitted = |codes: &[i32]| code.is_none_or(|code| codes.contains(&code));
+    match expected {
+        Success { requirement } => {
+            verdicts.judge(requirement, success, || tell(observation, expected.to_string()));
+        }
+        Refused { requirement, codes } => {
+            verdicts.judge(requirement, !success && permitted(codes), || tell(observation, expected.to_string()));
+            if nulls(call) > 0 {
+                verdicts.judge("NULL-08", !success, || tell(observation, "the failure value"));
+            }
+            if requirement == "DEV-04" && !success && code == Some(1) {
+                verdicts.note(requirement, "without a device, cuda_init reports CUDA_ERROR_INVALID_DEVICE (1)");
+            }
+        }
+        Either { requirement, codes, what } => {
+            verdicts.judge(requirement, success || permitted(codes), || tell(observation, expected.to_string()));
+            verdicts.note(requirement, match code {
+                _ if success => format!("{what} is accepted"),
+                Some(code) => format!("{what} is refused with {}", describe_code(code)),
+                None => format!("{what} is refused"),
+            });
+        }
+        Open => {}
+    }
+    not_utf8(observation, call, returned, verdicts);
+}
+
+/// A prompt that is not UTF-8: refusing it with 5 is a SHOULD, not refusing it is harmless if the text is valid.
+fn not_utf8(observation: &Observation, call: &Call, returned: &Returned, verdicts: &mut Verdicts) {
+    let Call::Start { model: Handle::Slot(_), prompt: Text::Bytes(prompt), .. } = call else { return };
+    let prompt = prompt.split(|&byte| byte == 0).next().unwrap_or_default();
+    if std::str::from_utf8(prompt).is_ok() {
+        return;
+    }
+    let refused = returned.handle().is_none() && returned.written_code().is_none_or(|code| code == 5);
+    verdicts.judge_at(id("INF-05"), Level::Should, refused, || {
+        tell(observation, "NULL with CUDA_ERROR_INVALID_PARAMETER (5), as the prompt is not UTF-8")
+    });
+    let what = if returned.handle().is_some() { "accepted" } else { "refused" };
+    verdicts.note("INF-05", format!("a prompt that is not UTF-8 is {what}"));
+}
+
+/// How many pointers are NULL that must not be.
+fn nulls(call: &Call) -> usize {
+    let handle = usize::from(call.handle() == Some(Handle::Null));
+    let null = |out| usize::from(out == crate::program::Out::Null);
+    handle
+        + match call {
+            Call::LoadModel { path, vram, .. } => usize::from(*path == Text::Null) + null(*vram),
+            Call::Start { prompt, .. } => usize::from(*prompt == Text::Null),
+            Call::NextToken { buffer, .. } => null(buffer.pointer),
+            _ => 0,
+        }
+}

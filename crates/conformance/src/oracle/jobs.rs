@@ -1,0 +1,77 @@
+//! Generation: indices, the end of a sequence, buffers, and the text itself (INF-06..10, UTF8-01).
+
+use super::state::{Facts, JobState, State};
+use super::{Verdicts, tell};
+use crate::program::{Call, Out};
+use crate::trace::{Observation, POISON_INT, Returned, Token};
+
+/// A buffer that is too small for no token of any real vocabulary.
+const AMPLE: i32 = 1024;
+
+pub fn judge(observation: &Observation, call: &Call, returned: &Returned, facts: &Facts, state: &State, verdicts: &mut Verdicts) {
+    let Call::NextToken { result, buffer, index, .. } = call else { return };
+    if returned.is_true() {
+        let readable = match &returned.text {
+            Some(Token::Bytes(bytes)) => std::str::from_utf8(bytes).is_ok(),
+            Some(Token::Unterminated(_)) => false,
+            None => true,
+        };
+        verdicts.judge("UTF8-01", readable, || tell(observation, "NUL-terminated valid UTF-8"));
+        verdicts.judge("INF-09", buffer.size > 0, || {
+            tell(observation, "false with CUDA_ERROR_INVALID_PARAMETER (5): the buffer has no room")
+        });
+    }
+    if call.has_null() {
+        return;
+    }
+    let Some(job) = state.job(*result) else { return };
+    // Nothing stands in the way of a token, or of the end of the sequence.
+    let healthy = buffer.size >= AMPLE && !facts.faulty && !job.failed && (job.given as u64) < job.room;
+    if healthy && (returned.is_true() || returned.code.is_some()) {
+        let works = returned.is_true() || returned.written_code().is_none_or(|code| code == 0) || job.ended;
+        let requirement = if *index == Out::Null { "NULL-05" } else { "INF-07" };
+        verdicts.judge(requirement, works, || tell(observation, "a token, or false with 0 at the end"));
+    }
+    if returned.is_true() {
+        token(observation, returned, *index, job, verdicts);
+    } else if let Some(code) = returned.written_code() {
+        no_token(observation, code, buffer.size, job, verdicts);
+    }
+}
+
+fn token(observation: &Observation, returned: &Returned, index: Out, job: &JobState, verdicts: &mut Verdicts) {
+    verdicts.judge("INF-07", !job.ended, || tell(observation, "false with 0, as at the call before"));
+    let most = job.max_tokens;
+    verdicts.judge("INF-07", job.given < most, || {
+        tell(observation, format!("at most {most} tokens, then false with 0"))
+    });
+    let (Out::Given, Some(found)) = (index, returned.index) else { return };
+    let after = job.last_index.map_or(0, |last| last.saturating_add(1)).saturating_add(job.since_index);
+    // A token lost to a too-small buffer is INF-10's affair, which is a SHOULD.
+    let good = found != POISON_INT && (after..=after.saturating_add(job.refused)).contains(&found);
+    verdicts.judge("INF-06", good, || {
+        let (call, expected, observed) = tell(observation, format!("index {after}"));
+        (call, expected, if found == POISON_INT { format!("{observed}; token_index not written") } else { observed })
+    });
+    if job.refused > 0 {
+        verdicts.judge("INF-10", found == after, || {
+            tell(observation, format!("index {after}: the call with the too-small buffer loses nothing"))
+        });
+    }
+}
+
+fn no_token(observation: &Observation, code: i32, size: i32, job: &JobState, verdicts: &mut Verdicts) {
+    if job.ended {
+        // A wrong buffer after the end may be told, or not.
+        let good = code == 0 || (code == 5 && size < AMPLE);
+        verdicts.judge("INF-07", good, || tell(observation, "false with 0, as at the call before"));
+        return;
+    }
+    if size <= 0 {
+        // The end may be noticed before the buffer is.
+        let at_end = code == 0 && job.given >= job.max_tokens;
+        verdicts.judge("INF-09", code == 5 || at_end || job.failed, || {
+            tell(observation, "false with CUDA_ERROR_INVALID_PARAMETER (5)")
+        });
+    }
+}

@@ -1,0 +1,220 @@
+//! What the oracle knows when a call is made: live handles, open jobs, and facts about models and devices.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::program::{Call, Handle, Slot, Text};
+use crate::trace::{Returned, Value};
+
+/// What is known before a session begins.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// Models that are valid for the library under test, by path.
+    pub models: HashMap<Vec<u8>, ModelFacts>,
+    /// Number of devices, if it is known.
+    pub devices: Option<i32>,
+    /// A fault is injected: calls may fail that succeed otherwise.
+    pub faulty: bool,
+}
+
+/// What the file of a model says.
+#[derive(Debug, Clone, Default)]
+pub struct ModelFacts {
+    /// Context length in tokens.
+    pub context_length: u64,
+    /// Bytes of all tensors.
+    pub tensor_bytes: u64,
+}
+
+/// A live model.
+#[derive(Debug, Clone, Default)]
+pub struct ModelState {
+    /// The context that it was loaded in.
+    pub context: Option<Slot>,
+    /// Its facts, if its file is a known one.
+    pub facts: Option<ModelFacts>,
+    /// `*vram_bytes_used` of the load, until something other than a query or check happens.
+    pub reported: Option<u64>,
+    /// The last answer of a usage query, until something other than a query or check happens.
+    pub usage: Option<u64>,
+}
+
+/// An open job.
+#[derive(Debug, Clone, Default)]
+pub struct JobState {
+    /// Its model.
+    pub model: Option<Slot>,
+    /// Most tokens that it may give.
+    pub max_tokens: i32,
+    /// Tokens that surely fit the context behind the prompt; 0 if that is not known.
+    pub room: u64,
+    /// Tokens given.
+    pub given: i32,
+    /// Index of the last token given, if it was asked for and written.
+    pub last_index: Option<i32>,
+    /// Tokens given since `last_index`.
+    pub since_index: i32,
+    /// Calls with a buffer that was too small, since the last token.
+    pub refused: i32,
+    /// It ended: false with code 0.
+    pub ended: bool,
+    /// It failed: false with another code, a wrong buffer aside.
+    pub failed: bool,
+}
+
+/// The live handles of a session.
+#[derive(Debug, Default)]
+pub struct State {
+    /// Device count, as last reported.
+    pub count: Option<i32>,
+    /// Live contexts: their handle bits.
+    pub contexts: BTreeMap<Slot, u64>,
+    /// Live models.
+    pub models: BTreeMap<Slot, ModelState>,
+    /// Open jobs.
+    pub jobs: BTreeMap<Slot, JobState>,
+    /// Address and bytes of each message seen.
+    pub messages: HashMap<i32, (u64, Vec<u8>)>,
+    /// Code of the last call that reported one.
+    pub last_code: i32,
+}
+
+impl State {
+    /// The model behind a handle.
+    pub fn model(&self, handle: Handle) -> Option<&ModelState> {
+        slot(handle).and_then(|slot| self.models.get(&slot))
+    }
+
+    /// The job behind a handle.
+    pub fn job(&self, handle: Handle) -> Option<&JobState> {
+        slot(handle).and_then(|slot| self.jobs.get(&slot))
+    }
+
+    /// Whether a model has a job open.
+    pub fn busy(&self, model: Handle) -> bool {
+        let model = slot(model);
+        self.jobs.values().any(|job| job.model == model)
+    }
+
+    /// Whether a context has a model loaded.
+    pub fn loaded(&self, context: Handle) -> bool {
+        let context = slot(context);
+        self.models.values().any(|model| model.context == context)
+    }
+
+    /// Device count, as reported in this session or known before.
+    pub fn devices(&self, facts: &Facts) -> Option<i32> {
+        self.count.or(facts.devices)
+    }
+
+    /// Takes over what a call did.
+    pub fn advance(&mut self, call: &Call, returned: &Returned, facts: &Facts) {
+        if let Some(code) = returned.written_code() {
+            self.last_code = code;
+        }
+        if changes_usage(call) {
+            for model in self.models.values_mut() {
+                model.usage = None;
+                model.reported = None;
+            }
+        }
+        match call {
+            Call::DeviceCount => {
+                if let Some(Value::Int(count)) = returned.value {
+                    self.count = Some(count);
+                }
+            }
+            Call::Init { bind, .. } => {
+                self.contexts.remove(bind);
+                if let Some(handle) = returned.handle() {
+                    self.contexts.insert(*bind, handle);
+                }
+            }
+            Call::Destroy { ctx } => drop(slot(*ctx).and_then(|slot| self.contexts.remove(&slot))),
+            Call::LoadModel { bind, ctx, path, .. } => {
+                self.models.remove(bind);
+                if returned.handle().is_some() {
+                    let facts = match path {
+                        Text::Bytes(path) => facts.models.get(path).cloned(),
+                        Text::Null => None,
+                    };
+                    let model =
+                        ModelState { context: slot(*ctx), facts, reported: returned.vram, usage: None };
+                    self.models.insert(*bind, model);
+                }
+            }
+            Call::UnloadModel { model } => drop(slot(*model).and_then(|slot| self.models.remove(&slot))),
+            Call::Start { bind, model, prompt, max_tokens, .. } => {
+                self.jobs.remove(bind);
+                if returned.handle().is_some() {
+                    let bytes = if let Text::Bytes(bytes) = prompt { bytes.len() as u64 } else { 0 };
+                    let length = self.model(*model).and_then(|model| model.facts.as_ref());
+                    // No tokeniser makes more tokens than bytes, a start token and a leading space aside.
+                    let room = length.map_or(0, |facts| facts.context_length.saturating_sub(bytes + 2));
+                    let job =
+                        JobState { model: slot(*model), max_tokens: *max_tokens, room, ..JobState::default() };
+                    self.jobs.insert(*bind, job);
+                }
+            }
+            Call::NextToken { result, index, .. } => {
+                if let Some(job) = slot(*result).and_then(|slot| self.jobs.get_mut(&slot)) {
+                    job.advance(returned, *index == crate::program::Out::Given, call);
+                }
+            }
+            Call::Free { result } => drop(slot(*result).and_then(|slot| self.jobs.remove(&slot))),
+            Call::ErrorMessage { code } => {
+                if let Some(Value::Message(address, Some(bytes))) = &returned.value {
+                    self.messages.entry(*code).or_insert_with(|| (*address, bytes.clone()));
+                }
+            }
+            Call::ModelVramUsage { model } | Call::VramUsage { model } => {
+                if let Some(model) = slot(*model).and_then(|slot| self.models.get_mut(&slot)) {
+                    model.usage = returned.bytes();
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl JobState {
+    fn advance(&mut self, returned: &Returned, index_given: bool, call: &Call) {
+        if returned.is_true() {
+            self.given += 1;
+            self.since_index += 1;
+            self.refused = 0;
+            if let Some(index) = returned.index.filter(|_| index_given) {
+                self.last_index = Some(index);
+                self.since_index = 0;
+            }
+            return;
+        }
+        match returned.written_code() {
+            Some(0) => self.ended = true,
+            Some(5) if !call.has_null() => self.refused += 1,
+            Some(5) | None => {}
+            Some(_) => self.failed = true,
+        }
+    }
+}
+
+/// The slot of a handle.
+pub fn slot(handle: Handle) -> Option<Slot> {
+    match handle {
+        Handle::Null => None,
+        Handle::Slot(slot) => Some(slot),
+    }
+}
+
+/// Whether a call may change what models use.
+fn changes_usage(call: &Call) -> bool {
+    !matches!(
+        call,
+        Call::DeviceCount
+            | Call::ErrorMessage { .. }
+            | Call::ModelVramUsage { .. }
+            | Call::VramUsage { .. }
+            | Call::ProcessVramUsage { .. }
+            | Call::CheckHealth { .. }
+            | Call::CheckResidency { .. }
+    )
+}
