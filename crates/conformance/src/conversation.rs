@@ -1,0 +1,290 @@
+//! The state of one scenario: its session, its names for handles and texts, and what was judged.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use worker_contract::RequirementId;
+
+use crate::executor::{Options, Session};
+use crate::oracle::{ModelFacts, Oracle, Verdicts};
+use crate::program::{Handle, Op, Slot};
+use crate::setting::Setting;
+use crate::trace::{Event, Measured, Observation, Outcome, Returned, Token};
+
+/// Why a step did not do what it says.
+#[derive(Debug)]
+pub enum Stop {
+    /// What a `Then` step says is not so; the finding is kept already.
+    Failed,
+    /// The scenario cannot get to its point, for a reason that other requirements report.
+    Blocked(String),
+    /// The scenario does not apply to this library, machine or profile.
+    NotApplicable(String),
+    /// The suite could not do its work.
+    Broken(String),
+}
+
+/// Result of a step.
+pub type Step = Result<(), Stop>;
+
+/// A generated text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Generation {
+    /// Text and index of each token.
+    pub tokens: Vec<(Vec<u8>, Option<i32>)>,
+    /// Code of the call that gave no token, if there was one.
+    pub last_code: Option<i32>,
+    /// Whether every call returned, and with text.
+    pub whole: bool,
+}
+
+impl Generation {
+    /// Collects the tokens of a job from observations.
+    pub fn from_trace<'a>(observations: impl IntoIterator<Item = &'a Observation>) -> Self {
+        let mut generation = Self { whole: true, ..Self::default() };
+        for observation in observations {
+            let Event::Call(crate::program::Call::NextToken { .. }) = &observation.event else { continue };
+            let Some(returned) = observation.returned() else {
+                generation.whole = false;
+                continue;
+            };
+            if returned.is_true() {
+                match &returned.text {
+                    Some(Token::Bytes(bytes)) => generation.tokens.push((bytes.clone(), returned.index)),
+                    _ => generation.whole = false,
+                }
+            } else {
+                generation.last_code = returned.code;
+            }
+        }
+        generation
+    }
+
+    /// The text in one piece.
+    pub fn text(&self) -> Vec<u8> {
+        self.tokens.iter().flat_map(|(bytes, _)| bytes.iter().copied()).collect()
+    }
+
+    /// The texts of the tokens.
+    pub fn pieces(&self) -> Vec<&[u8]> {
+        self.tokens.iter().map(|(bytes, _)| bytes.as_slice()).collect()
+    }
+}
+
+/// One scenario. Cucumber calls it the world.
+#[derive(Default)]
+pub struct Conversation {
+    /// What to work with; set before the first step.
+    pub setting: Option<Arc<Setting>>,
+    /// Requirements of the scenario's tags.
+    pub tags: Vec<RequirementId>,
+    /// How the sessions of this scenario differ from the usual.
+    pub options: Options,
+    /// Whether a fault is injected in this scenario.
+    pub faulty: bool,
+    session: Option<Session>,
+    oracle: Option<Oracle>,
+    /// What finished sessions and steps judged.
+    pub verdicts: Verdicts,
+    names: HashMap<(Kind, String), Slot>,
+    slots: u32,
+    /// The last call observed.
+    pub last: Option<Observation>,
+    /// Generated texts by name.
+    pub texts: BTreeMap<String, Generation>,
+    /// Numbers kept by name.
+    pub figures: HashMap<String, u64>,
+    /// Figures round by round, by what they measure.
+    pub series: HashMap<String, Vec<u64>>,
+    /// What several threads observed; thread 0 ran alone.
+    pub threads: Vec<Observation>,
+    /// How opening, closing or leaving the library went.
+    pub library_event: Option<Observation>,
+    /// Measurements in order.
+    pub measured: Vec<Measured>,
+    /// Files of this scenario that are valid models.
+    pub private_models: HashMap<Vec<u8>, ModelFacts>,
+    /// The model file to load where a step names none.
+    pub model_file: Option<PathBuf>,
+    /// A file that controls a fault: its path, and what injects and clears.
+    pub fault_file: Option<(PathBuf, String, String)>,
+    /// Why the scenario stopped, if it did.
+    pub stopped: Option<Stop>,
+    /// Whether the process died in this session.
+    pub died: bool,
+}
+
+impl std::fmt::Debug for Conversation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Conversation").field("tags", &self.tags).finish_non_exhaustive()
+    }
+}
+
+impl cucumber::World for Conversation {
+    type Error = std::convert::Infallible;
+
+    async fn new() -> Result<Self, Self::Error> {
+        Ok(Self::default())
+    }
+}
+
+/// What a name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A context.
+    Context,
+    /// A model.
+    Model,
+    /// A job.
+    Job,
+}
+
+impl Conversation {
+    /// What to work with.
+    ///
+    /// # Errors
+    /// Never in a run: the setting is put in before the first step.
+    pub fn setting(&self) -> Result<Arc<Setting>, Stop> {
+        self.setting.clone().ok_or_else(|| Stop::Broken("the scenario has no setting".to_owned()))
+    }
+
+    /// A new slot for a name.
+    pub fn bind(&mut self, kind: Kind, name: &str) -> Slot {
+        let slot = Slot(self.slots);
+        self.slots += 1;
+        self.names.insert((kind, name.to_owned()), slot);
+        slot
+    }
+
+    /// A slot without a name.
+    pub fn fresh_slot(&mut self) -> Slot {
+        let slot = Slot(self.slots);
+        self.slots += 1;
+        slot
+    }
+
+    /// What a name stands for.
+    pub fn named(&self, kind: Kind, name: &str) -> Option<Handle> {
+        self.names.get(&(kind, name.to_owned())).map(|slot| Handle::Slot(*slot))
+    }
+
+    /// What a name stands for, or why there is none.
+    ///
+    /// # Errors
+    /// [`Stop::Broken`]: a feature names what no step made.
+    pub fn need(&self, kind: Kind, name: &str) -> Result<Handle, Stop> {
+        self.named(kind, name).ok_or_else(|| Stop::Broken(format!("no {kind:?} is called {name:?} here")))
+    }
+
+    /// Runs steps in the scenario's session, begins one if there is none, and judges what comes back.
+    ///
+    /// # Errors
+    /// [`Stop::Broken`] when the executor fails.
+    pub async fn run(&mut self, program: Vec<Op>) -> Result<Vec<Observation>, Stop> {
+        let setting = self.setting()?;
+        let session = self.session.take();
+        let options = self.options.clone();
+        let executor = Arc::clone(&setting.executor);
+        // Waiting for another process must not hold up the other scenarios.
+        let work = tokio::task::spawn_blocking(move || {
+            let mut session = match session {
+                Some(session) => session,
+                None => executor.session(&options)?,
+            };
+            session.run(&program).map(|observations| (session, observations))
+        });
+        let (session, observations) = work
+            .await
+            .map_err(|error| Stop::Broken(error.to_string()))?
+            .map_err(|error| Stop::Broken(error.to_string()))?;
+        self.died |= !session.is_alive();
+        self.session = Some(session);
+        let mut facts = setting.facts_with(&self.private_models);
+        facts.faulty = self.faulty;
+        let oracle = self.oracle.get_or_insert_with(|| Oracle::new(facts));
+        observations.iter().for_each(|observation| oracle.observe(observation));
+        for observation in &observations {
+            match (&observation.event, &observation.outcome) {
+                (Event::Call(_), _) => self.last = Some(observation.clone()),
+                (_, Outcome::Measured(measured)) => self.measured.push(measured.clone()),
+                _ => {}
+            }
+        }
+        Ok(observations)
+    }
+
+    /// Ends the session, so that the next call begins a new one; handles are gone.
+    pub async fn end_session(&mut self) {
+        if let Some(session) = self.session.take() {
+            let rest = tokio::task::spawn_blocking(move || session.finish()).await.unwrap_or_default();
+            if let Some(oracle) = &mut self.oracle {
+                rest.iter().for_each(|observation| oracle.observe(observation));
+            }
+        }
+        if let Some(oracle) = self.oracle.take() {
+            self.verdicts.absorb(oracle.into_verdicts());
+        }
+        self.names.clear();
+        self.died = false;
+    }
+
+    /// The oracle learns of another valid model file.
+    pub fn adopt_model(&mut self, path: Vec<u8>, facts: ModelFacts) {
+        self.private_models.insert(path, facts);
+        // The facts of a running oracle are fixed; models are adopted before the first call.
+        debug_assert!(self.oracle.is_none());
+    }
+
+    /// Judges a statement of the scenario; a wrong one ends it.
+    ///
+    /// # Errors
+    /// [`Stop::Failed`] if it is wrong, [`Stop::Broken`] if no requirement is named and the scenario has several.
+    pub fn judge(
+        &mut self,
+        requirement: Option<&str>,
+        good: bool,
+        finding: impl FnOnce() -> (String, String, String),
+    ) -> Step {
+        let requirement = self.requirement(requirement)?;
+        self.verdicts.judge(requirement.as_str(), good, finding);
+        if good { Ok(()) } else { Err(Stop::Failed) }
+    }
+
+    /// The requirement that a step is about: the one it names, or else the scenario's only one.
+    ///
+    /// # Errors
+    /// [`Stop::Broken`] if that is not clear.
+    pub fn requirement(&self, named: Option<&str>) -> Result<RequirementId, Stop> {
+        match (named, self.tags.as_slice()) {
+            (Some(named), _) => {
+                named.parse().map_err(|error: worker_contract::UnknownRequirement| Stop::Broken(error.to_string()))
+            }
+            (None, [only]) => Ok(*only),
+            (None, _) => Err(Stop::Broken(
+                "a scenario with several requirements needs `[ID]` at the end of each Then step".to_owned(),
+            )),
+        }
+    }
+
+    /// The last call and what it returned.
+    ///
+    /// # Errors
+    /// [`Stop::Blocked`] if it was not made.
+    pub fn last_call(&self) -> Result<(Observation, Option<Returned>), Stop> {
+        let last = self.last.clone().ok_or_else(|| Stop::Broken("no call was made before this step".to_owned()))?;
+        if matches!(last.outcome, Outcome::Skipped(_)) {
+            return Err(Stop::Blocked(format!("{}: {}", last.event, last.outcome)));
+        }
+        let returned = last.returned().cloned();
+        Ok((last, returned))
+    }
+
+    /// A generated text by name.
+    ///
+    /// # Errors
+    /// [`Stop::Broken`] if no step made it.
+    pub fn text(&self, name: &str) -> Result<Generation, Stop> {
+        self.texts.get(name).cloned().ok_or_else(|| Stop::Broken(format!("no text is called {name:?}")))
+    }
+}

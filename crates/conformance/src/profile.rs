@@ -1,0 +1,234 @@
+//! A backend's profile: its environment, models, fault injections, tolerances, limits and waivers.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use worker_contract::RequirementId;
+
+/// What the suite is told about a backend. All of it is optional.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Profile {
+    /// Name of the backend.
+    pub name: Option<String>,
+    /// The library, relative to the profile; `--library` wins.
+    pub library: Option<PathBuf>,
+    /// Variables set for the library.
+    pub environment: BTreeMap<String, String>,
+    /// One model for each architecture that the library supports. Without any, the suite tries its own fixtures and
+    /// takes those that load.
+    pub models: BTreeMap<String, ModelSource>,
+    /// How to bring a failure about, for FAULT-01 to FAULT-06.
+    pub faults: BTreeMap<RequirementId, Fault>,
+    /// What measurements may differ by.
+    pub tolerance: Tolerance,
+    /// What bounds a call and a session.
+    pub limits: Limits,
+    /// Requirements that are excused.
+    pub waivers: Vec<Waiver>,
+}
+
+/// Where a model comes from: exactly one of the two.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelSource {
+    /// Name of a recipe of the suite.
+    pub fixture: Option<String>,
+    /// A GGUF file, relative to the profile.
+    pub path: Option<PathBuf>,
+}
+
+/// How to bring a failure about: variables, or a file whose content the library reads during the case.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fault {
+    /// Variables set when the library is loaded; the fault stays for the whole case.
+    pub environment: BTreeMap<String, String>,
+    /// A file that the suite rewrites, so that the fault can begin late and clear.
+    pub file: Option<FaultFile>,
+}
+
+/// A file that controls a fault.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FaultFile {
+    /// The variable that tells the library the path of the file.
+    pub variable: String,
+    /// Content that brings the fault about.
+    pub inject: String,
+    /// Content that ends it.
+    #[serde(default)]
+    pub clear: String,
+}
+
+/// What measurements may differ by.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tolerance {
+    /// Bytes of VRAM, for devices that other processes use as well. Source: VRAM-04.
+    pub vram_bytes: u64,
+}
+
+/// What bounds a call and a session.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Longest call in seconds.
+    pub call_seconds: Option<u64>,
+    /// Longest load in seconds.
+    pub load_seconds: Option<u64>,
+    /// Longest batch of calls in seconds.
+    pub batch_seconds: Option<u64>,
+    /// Resident memory in bytes.
+    pub memory_bytes: Option<u64>,
+}
+
+/// A requirement that is excused until a day.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Waiver {
+    /// The requirement.
+    pub requirement: RequirementId,
+    /// Why.
+    pub reason: String,
+    /// Where it is tracked.
+    pub link: String,
+    /// The last day on which it counts, as `YYYY-MM-DD`.
+    pub expires: String,
+}
+
+/// A profile cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    /// It cannot be read.
+    #[error("cannot read the profile `{}`: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is not a profile.
+    #[error("the profile `{}` is wrong: {source}", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: serde_yaml::Error,
+    },
+    /// A value in it cannot be used.
+    #[error("the profile `{}` is wrong: {what}", path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// What, and what to do.
+        what: String,
+    },
+}
+
+impl Profile {
+    /// Reads a profile; relative paths in it count from its folder.
+    ///
+    /// # Errors
+    /// With file, line and reason.
+    pub fn read(path: &Path) -> Result<Self, ProfileError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ProfileError::Read { path: path.to_owned(), source })?;
+        let mut profile: Profile = serde_yaml::from_str(&text)
+            .map_err(|source| ProfileError::Parse { path: path.to_owned(), source })?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        if let Some(library) = &mut profile.library {
+            *library = folder.join(&*library);
+        }
+        let wrong = |what: String| ProfileError::Value { path: path.to_owned(), what };
+        for (architecture, source) in &mut profile.models {
+            if source.fixture.is_some() == source.path.is_some() {
+                return Err(wrong(format!("model `{architecture}` needs either `fixture` or `path`, not both")));
+            }
+            if let Some(model) = &mut source.path {
+                *model = folder.join(&*model);
+            }
+        }
+        for requirement in profile.faults.keys() {
+            if requirement.requirement().needs.is_none() || requirement.as_str() == "FAULT-07" {
+                return Err(wrong(format!("`faults` names {requirement}; it takes FAULT-01 to FAULT-06")));
+            }
+        }
+        for waiver in &profile.waivers {
+            if Day::parse(&waiver.expires).is_none() {
+                let day = &waiver.expires;
+                return Err(wrong(format!("waiver of {}: `{day}` is no day, write YYYY-MM-DD", waiver.requirement)));
+            }
+            if waiver.reason.trim().is_empty() || waiver.link.trim().is_empty() {
+                return Err(wrong(format!("waiver of {}: reason and link must not be empty", waiver.requirement)));
+            }
+        }
+        Ok(profile)
+    }
+}
+
+impl Waiver {
+    /// Whether it still counts on a day.
+    pub fn counts(&self, today: Day) -> bool {
+        Day::parse(&self.expires).is_some_and(|last| last >= today)
+    }
+}
+
+/// A day of the calendar, in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Day(u16, u8, u8);
+
+impl Day {
+    /// Reads `YYYY-MM-DD`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('-');
+        let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
+        let shaped = year.len() == 4 && month.len() == 2 && day.len() == 2 && parts.next().is_none();
+        let found = Day(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?);
+        (shaped && (1..=12).contains(&found.1) && (1..=31).contains(&found.2)).then_some(found)
+    }
+
+    /// Today.
+    pub fn today() -> Self {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let seconds = now.as_secs() as libc::time_t;
+        // SAFETY: both pointers are to live values; `gmtime_r` writes only the second.
+        let parts = unsafe {
+            let mut parts: libc::tm = std::mem::zeroed();
+            libc::gmtime_r(&raw const seconds, &raw mut parts);
+            parts
+        };
+        Day((parts.tm_year + 1900) as u16, (parts.tm_mon + 1) as u8, parts.tm_mday as u8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Profile, ProfileError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("profile.yaml");
+        std::fs::write(&path, text).unwrap();
+        Profile::read(&path)
+    }
+
+    #[test]
+    fn unknown_keys_and_requirements_are_refused_with_their_line() {
+        let error = read("name: x\nlibary: y\n").unwrap_err();
+        assert!(std::error::Error::source(&error).is_some_and(|e| e.to_string().contains("line 2")), "{error}");
+        assert!(read("faults:\n  FAULT-99: {}\n").unwrap_err().to_string().contains("FAULT-99"));
+        assert!(read("faults:\n  ERR-01: {}\n").unwrap_err().to_string().contains("FAULT-01 to FAULT-06"));
+        assert!(read("models:\n  llama: {}\n").unwrap_err().to_string().contains("either"));
+    }
+
+    #[test]
+    fn a_waiver_counts_up_to_and_with_its_last_day() {
+        let text = "waivers:\n- {requirement: ERR-01, reason: r, link: l, expires: 2026-02-28}\n";
+        let waiver = read(text).unwrap().waivers.remove(0);
+        assert!(waiver.counts(Day(2026, 2, 28)));
+        assert!(!waiver.counts(Day(2026, 3, 1)));
+        assert!(read(&text.replace("02-28", "2-28")).is_err());
+    }
+}

@@ -1,0 +1,206 @@
+//! What the steps of a scenario work with: the executor, the models, the facts, and the profile.
+
+use std::collections::HashMap;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::executor::{Executor, ExecutorError, Options};
+use crate::models::inspect::{self, inspect};
+use crate::models::{Architecture, ModelError, Store};
+use crate::oracle::{Facts, ModelFacts, Oracle, Verdicts};
+use crate::profile::Profile;
+use crate::program::{Call, Device, Handle, Op, Out, Slot, Text};
+
+/// A model that the library under test can load.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// `general.architecture` of the file.
+    pub architecture: String,
+    /// The file.
+    pub path: PathBuf,
+    /// What its header says.
+    pub facts: ModelFacts,
+}
+
+/// The stage that scenarios play on.
+pub struct Setting {
+    /// Runs programs on the library.
+    pub executor: Arc<Executor>,
+    /// Makes models.
+    pub store: Store,
+    /// What the backend's owner says about it.
+    pub profile: Profile,
+    /// The models that load, the one used by default first.
+    pub models: Vec<Model>,
+    /// Facts for the oracle.
+    pub facts: Facts,
+    /// Folder for files of single scenarios.
+    pub scratch: PathBuf,
+}
+
+/// The stage cannot be set.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingError {
+    /// No child process, no shared memory.
+    #[error(transparent)]
+    Executor(#[from] ExecutorError),
+    /// A fixture cannot be made.
+    #[error("cannot make a model: {0}")]
+    Model(#[from] ModelError),
+    /// A model of the profile cannot be read.
+    #[error("a model of the profile cannot be used: {0}")]
+    Inspect(#[from] inspect::InspectError),
+    /// A model of the profile is of another architecture.
+    #[error("the profile names `{}` for {expected}, but it is a {found} model", path.display())]
+    Architecture {
+        /// The file.
+        path: PathBuf,
+        /// As the profile says.
+        expected: String,
+        /// As the file says.
+        found: String,
+    },
+}
+
+/// The suite's own models, tried in this order where the profile names none.
+const FIXTURES: [&str; 2] = ["tiny-llama", "tiny-gpt2"];
+
+impl Setting {
+    /// Looks at the library as a host would: how many devices, which models. What goes wrong on the way is judged.
+    ///
+    /// # Errors
+    /// When the suite itself cannot work.
+    pub fn prepare(
+        executor: Arc<Executor>,
+        store: Store,
+        profile: Profile,
+        scratch: PathBuf,
+    ) -> Result<(Self, Verdicts), SettingError> {
+        let mut candidates = Vec::new();
+        if profile.models.is_empty() {
+            for name in FIXTURES {
+                candidates.push(describe(&store.path(name)?)?);
+            }
+        }
+        for (architecture, source) in &profile.models {
+            let path = match (&source.fixture, &source.path) {
+                (Some(name), _) => store.path(name)?,
+                (None, Some(path)) => path.clone(),
+                (None, None) => continue,
+            };
+            let model = describe(&path)?;
+            if model.architecture != *architecture {
+                let found = model.architecture;
+                return Err(SettingError::Architecture { path, expected: architecture.clone(), found });
+            }
+            candidates.push(model);
+        }
+        // The order of FIXTURES for those it knows: llama is what most backends run.
+        candidates.sort_by_key(|model| (model.architecture != "llama", model.architecture.clone()));
+        let named = !profile.models.is_empty();
+        let mut setting =
+            Self { executor, store, profile, models: candidates, facts: Facts::default(), scratch };
+        let verdicts = setting.probe(named)?;
+        Ok((setting, verdicts))
+    }
+
+    fn probe(&mut self, named: bool) -> Result<Verdicts, SettingError> {
+        let mut session = self.executor.session(&Options::default())?;
+        let mut oracle = Oracle::default();
+        let first = session.run(&[
+            Op::Call(Call::DeviceCount),
+            Op::Call(Call::Init { bind: Slot(0), device: Device::Id(0), code: Out::Given }),
+        ])?;
+        first.iter().for_each(|observation| oracle.observe(observation));
+        self.facts.devices = first.iter().find_map(|observation| match &observation.returned()?.value {
+            Some(crate::trace::Value::Int(count)) => Some(*count),
+            _ => None,
+        });
+        let has_context = first.last().and_then(|last| last.returned()?.handle()).is_some();
+        session.finish();
+        if !named && has_context {
+            // Each in a session of its own: a library that dies of one may still run the others.
+            let mut loaded = Vec::new();
+            for model in &self.models {
+                if self.loads(model)? {
+                    loaded.push(model.clone());
+                }
+            }
+            if loaded.is_empty() {
+                loaded.extend(self.models.first().cloned());
+            }
+            self.models = loaded;
+        }
+        self.facts.models =
+            self.models.iter().map(|model| (bytes(&model.path), model.facts.clone())).collect();
+        Ok(oracle.into_verdicts())
+    }
+
+    fn loads(&self, model: &Model) -> Result<bool, SettingError> {
+        let mut session = self.executor.session(&Options::default())?;
+        let (ctx, bind) = (Slot(0), Slot(1));
+        let trace = session.run(&[
+            Op::Call(Call::Init { bind: ctx, device: Device::Id(0), code: Out::Given }),
+            Op::Call(Call::LoadModel {
+                bind,
+                ctx: Handle::Slot(ctx),
+                path: Text::Bytes(bytes(&model.path)),
+                vram: Out::Given,
+                code: Out::Given,
+            }),
+        ])?;
+        Ok(trace.get(1).and_then(|load| load.returned()?.handle()).is_some())
+    }
+
+    /// The model used by default.
+    pub fn model(&self) -> Option<&Model> {
+        self.models.first()
+    }
+
+    /// The model of an architecture, if the library runs it.
+    pub fn model_of(&self, architecture: &str) -> Option<&Model> {
+        self.models.iter().find(|model| model.architecture == architecture)
+    }
+
+    /// The architecture for fixtures that depend on one.
+    pub fn architecture(&self) -> Architecture {
+        match self.model() {
+            Some(model) if model.architecture == "gpt2" => Architecture::Gpt2,
+            _ => Architecture::Llama,
+        }
+    }
+
+    /// A copy of the default model that a scenario may harm, and facts that know it.
+    ///
+    /// # Errors
+    /// When it cannot be copied.
+    pub fn private_copy(&self, name: &str) -> std::io::Result<PathBuf> {
+        let to = self.scratch.join(name);
+        if let Some(model) = self.model() {
+            std::fs::copy(&model.path, &to)?;
+        }
+        Ok(to)
+    }
+
+    /// Facts that also know these models.
+    pub fn facts_with(&self, more: &HashMap<Vec<u8>, ModelFacts>) -> Facts {
+        let mut facts = self.facts.clone();
+        facts.models.extend(more.iter().map(|(path, known)| (path.clone(), known.clone())));
+        facts
+    }
+}
+
+/// The bytes of a path.
+pub fn bytes(path: &Path) -> Vec<u8> {
+    path.as_os_str().as_bytes().to_vec()
+}
+
+fn describe(path: &Path) -> Result<Model, SettingError> {
+    let facts = inspect(path)?;
+    Ok(Model {
+        architecture: facts.architecture,
+        path: path.to_owned(),
+        facts: ModelFacts { context_length: facts.context_length, tensor_bytes: facts.tensor_bytes },
+    })
+}

@@ -1,0 +1,288 @@
+//! What a scenario claims: results of calls, texts, and that things still work.
+
+use std::collections::BTreeMap;
+
+use cucumber::{then, when};
+use worker_contract::{ErrorCode, describe_code};
+
+use super::arguments::Arguments;
+use super::generations::whole_job;
+use super::report;
+use crate::conversation::{Conversation, Generation, Step, Stop};
+use crate::program::{Call, Op};
+use crate::trace::{Outcome, Returned, Value};
+
+#[then(regex = r"^the call returns (.+?)(?: \[([A-Z0-9]+-\d+)\])?$")]
+async fn returns(conversation: &mut Conversation, wanted: String, requirement: String) -> Result<(), String> {
+    let step = result_is(conversation, &wanted, named(&requirement));
+    report(conversation, step)
+}
+
+#[then(regex = r#"^the texts "(\w+)" and "(\w+)" are the same(?: \[([A-Z0-9]+-\d+)\])?$"#)]
+async fn same(conversation: &mut Conversation, a: String, b: String, requirement: String) -> Result<(), String> {
+    let step = same_texts(conversation, &a, &b, named(&requirement));
+    report(conversation, step)
+}
+
+#[then(regex = r#"^the text "(\w+)" begins with the text "(\w+)"(?: \[([A-Z0-9]+-\d+)\])?$"#)]
+async fn begins(
+    conversation: &mut Conversation,
+    long: String,
+    short: String,
+    requirement: String,
+) -> Result<(), String> {
+    let step = prefix(conversation, &long, &short, named(&requirement));
+    report(conversation, step)
+}
+
+#[then(regex = r#"^at least (\d+) of the texts "(\w+?)" differ(?: \[([A-Z0-9]+-\d+)\])?$"#)]
+async fn differ(
+    conversation: &mut Conversation,
+    count: usize,
+    stem: String,
+    requirement: String,
+) -> Result<(), String> {
+    let step = texts_differ(conversation, count, &stem, named(&requirement));
+    report(conversation, step)
+}
+
+#[then(regex = r#"^the text "(\w+)" has (at most|at least|exactly) (\d+) tokens?(?: \[([A-Z0-9]+-\d+)\])?$"#)]
+async fn has_tokens(
+    conversation: &mut Conversation,
+    name: String,
+    relation: String,
+    count: usize,
+    requirement: String,
+) -> Result<(), String> {
+    let step = token_count(conversation, &name, &relation, count, named(&requirement));
+    report(conversation, step)
+}
+
+#[then(regex = r#"^the text "(\w+)" ends cleanly(?: \[([A-Z0-9]+-\d+)\])?$"#)]
+async fn ends(conversation: &mut Conversation, name: String, requirement: String) -> Result<(), String> {
+    let step = ends_cleanly(conversation, &name, named(&requirement));
+    report(conversation, step)
+}
+
+#[then(regex = r"^a normal job works(?: \[([A-Z0-9]+-\d+)\])?$")]
+async fn works(conversation: &mut Conversation, requirement: String) -> Result<(), String> {
+    let step = normal_job(conversation, named(&requirement)).await;
+    report(conversation, step)
+}
+
+#[then(regex = r"^the process goes on(?: \[([A-Z0-9]+-\d+)\])?$")]
+async fn goes_on(conversation: &mut Conversation, requirement: String) -> Result<(), String> {
+    let step = still_alive(conversation, named(&requirement)).await;
+    report(conversation, step)
+}
+
+#[when(regex = r#"^the host notes the (?:answer|message) as "(\w+)"$"#)]
+async fn note(conversation: &mut Conversation, name: String) -> Result<(), String> {
+    let step = note_answer(conversation, &name);
+    report(conversation, step)
+}
+
+#[then(regex = r#"^the answers "(\w+)" and "(\w+)" are the same(?: \[([A-Z0-9]+-\d+)\])?$"#)]
+async fn answers(conversation: &mut Conversation, a: String, b: String, requirement: String) -> Result<(), String> {
+    let step = compare_answers(conversation, &a, &b, named(&requirement), |a, b| a == b, "equal to");
+    report(conversation, step)
+}
+
+#[then(regex = r#"^the answer "(\w+)" is at least the answer "(\w+)"(?: \[([A-Z0-9]+-\d+)\])?$"#)]
+async fn at_least(conversation: &mut Conversation, a: String, b: String, requirement: String) -> Result<(), String> {
+    let step = compare_answers(conversation, &a, &b, named(&requirement), |a, b| a >= b, "at least");
+    report(conversation, step)
+}
+
+/// The requirement of a step, if it names one.
+pub fn named(requirement: &str) -> Option<&str> {
+    Some(requirement).filter(|text| !text.is_empty())
+}
+
+/// The result that a phrase asks for.
+struct Wanted {
+    value: &'static str,
+    codes: Vec<i32>,
+}
+
+impl Wanted {
+    fn parse(text: &str) -> Result<Self, Stop> {
+        let (value, codes) = text.split_once(" with ").unwrap_or((text, ""));
+        let value = ["a handle", "NULL", "true", "false", "0", "a count of 0 or more", "more than 0 bytes"]
+            .into_iter()
+            .find(|known| *known == value)
+            .ok_or_else(|| Stop::Broken(format!("no call returns {value:?}")))?;
+        let codes = codes
+            .split(" or ")
+            .filter(|name| !name.is_empty())
+            .map(|name| {
+                let known = ErrorCode::ALL.into_iter().find(|code| code.name() == name);
+                known.map(ErrorCode::raw).ok_or_else(|| Stop::Broken(format!("{name} is no error code")))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { value, codes })
+    }
+
+    fn fits(&self, returned: &Returned) -> bool {
+        let value = match (&returned.value, self.value) {
+            (Some(Value::Handle(handle)), "a handle") => *handle != 0,
+            (Some(Value::Handle(handle)), "NULL") => *handle == 0,
+            (Some(Value::Message(_, text)), "NULL") => text.is_none(),
+            (Some(Value::Bool(byte)), "true") => *byte != 0,
+            (Some(Value::Bool(byte)), "false") => *byte == 0,
+            (Some(Value::Bytes(bytes)), "0") => *bytes == 0,
+            (Some(Value::Bytes(bytes)), "more than 0 bytes") => *bytes > 0,
+            (Some(Value::Int(count)), "a count of 0 or more") => *count >= 0,
+            _ => false,
+        };
+        value && returned.written_code().is_none_or(|code| self.codes.is_empty() || self.codes.contains(&code))
+    }
+}
+
+fn result_is(conversation: &mut Conversation, wanted: &str, requirement: Option<&str>) -> Step {
+    let parsed = Wanted::parse(wanted)?;
+    let (observation, returned) = conversation.last_call()?;
+    let good = returned.is_some_and(|returned| parsed.fits(&returned));
+    conversation.judge(requirement, good, || {
+        let codes: Vec<String> = parsed.codes.iter().map(|&code| describe_code(code)).collect();
+        let codes = if codes.is_empty() { String::new() } else { format!(" with {}", codes.join(" or ")) };
+        (observation.event.to_string(), format!("{}{codes}", parsed.value), observation.outcome.to_string())
+    })
+}
+
+fn show(generation: &Generation) -> String {
+    let text = generation.text();
+    let shown: String = String::from_utf8_lossy(&text).chars().take(80).collect();
+    format!("{} tokens, {shown:?}", generation.tokens.len())
+}
+
+/// Where two texts part, in words.
+pub fn difference(a: &Generation, b: &Generation) -> String {
+    let at = a.pieces().iter().zip(b.pieces()).position(|(x, y)| **x != *y);
+    match at {
+        Some(at) => format!(
+            "token {at} is {:?} in one and {:?} in the other",
+            String::from_utf8_lossy(&a.tokens[at].0),
+            String::from_utf8_lossy(&b.tokens[at].0)
+        ),
+        None => format!("{} tokens in one, {} in the other", a.tokens.len(), b.tokens.len()),
+    }
+}
+
+fn same_texts(conversation: &mut Conversation, a: &str, b: &str, requirement: Option<&str>) -> Step {
+    let (first, second) = (conversation.text(a)?, conversation.text(b)?);
+    // How the bytes are cut into tokens is part of the promise: the same tokens, not only the same text.
+    let good = first.pieces() == second.pieces();
+    conversation.judge(requirement, good, || {
+        (format!("the tokens of {a} and {b}"), show(&first), format!("{}; {}", show(&second), difference(&first, &second)))
+    })
+}
+
+fn prefix(conversation: &mut Conversation, long: &str, short: &str, requirement: Option<&str>) -> Step {
+    let (whole, part) = (conversation.text(long)?, conversation.text(short)?);
+    let good = whole.text().starts_with(&part.text());
+    conversation.judge(requirement, good, || {
+        (format!("the texts {long} and {short}"), format!("a text that begins with {}", show(&part)), show(&whole))
+    })
+}
+
+fn texts_differ(conversation: &mut Conversation, count: usize, stem: &str, requirement: Option<&str>) -> Step {
+    let texts: Vec<&Generation> =
+        conversation.texts.iter().filter(|(name, _)| name.starts_with(stem)).map(|(_, text)| text).collect();
+    let mut distinct: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
+    for text in &texts {
+        *distinct.entry(text.text()).or_default() += 1;
+    }
+    let (found, all) = (distinct.len(), texts.len());
+    if all < count {
+        return Err(Stop::Broken(format!("only {all} texts are called {stem}...")));
+    }
+    conversation.judge(requirement, found >= count, || {
+        (format!("{all} generations"), format!("at least {count} different texts"), format!("{found} different"))
+    })
+}
+
+fn token_count(
+    conversation: &mut Conversation,
+    name: &str,
+    relation: &str,
+    count: usize,
+    requirement: Option<&str>,
+) -> Step {
+    let text = conversation.text(name)?;
+    let found = text.tokens.len();
+    let good = match relation {
+        "at most" => found <= count,
+        "at least" => found >= count,
+        _ => found == count,
+    };
+    conversation.judge(requirement, good, || {
+        (format!("the generation {name}"), format!("{relation} {count} tokens"), show(&text))
+    })
+}
+
+fn ends_cleanly(conversation: &mut Conversation, name: &str, requirement: Option<&str>) -> Step {
+    let text = conversation.text(name)?;
+    let good = text.whole && text.last_code == Some(0);
+    conversation.judge(requirement, good, || {
+        let code = text.last_code.map_or("no call without a token".to_owned(), describe_code);
+        (format!("the generation {name}"), "at its end, false with 0".to_owned(), code)
+    })
+}
+
+/// A job like any other gives tokens, with what the scenario has open or with handles of its own.
+async fn normal_job(conversation: &mut Conversation, requirement: Option<&str>) -> Step {
+    let requirement = conversation.requirement(requirement)?.to_string();
+    let expected = "a job that starts and gives tokens".to_owned();
+    let result = whole_job(conversation, 4, Arguments::new()).await;
+    let (good, observed) = match result {
+        Ok(generation) => (!generation.tokens.is_empty() || generation.last_code == Some(0), show(&generation)),
+        Err(Stop::Blocked(why)) => (false, why),
+        Err(other) => return Err(other),
+    };
+    conversation.judge(Some(&requirement), good, || ("a normal job".to_owned(), expected, observed))
+}
+
+async fn still_alive(conversation: &mut Conversation, requirement: Option<&str>) -> Step {
+    let trace = conversation.run(vec![Op::Call(Call::DeviceCount)]).await?;
+    let last = trace.last().cloned().or_else(|| conversation.last.clone());
+    let good = !conversation.died
+        && trace.iter().all(|observation| !matches!(observation.outcome, Outcome::Died(_)))
+        && !trace.is_empty();
+    conversation.judge(requirement, good, || {
+        let (call, outcome) =
+            last.map(|last| (last.event.to_string(), last.outcome.to_string())).unwrap_or_default();
+        (call, "the process goes on".to_owned(), outcome)
+    })
+}
+
+fn note_answer(conversation: &mut Conversation, name: &str) -> Step {
+    let (observation, returned) = conversation.last_call()?;
+    let number = match returned.and_then(|returned| returned.value) {
+        Some(Value::Int(value)) => value as u64,
+        Some(Value::Bytes(value) | Value::Handle(value) | Value::Message(value, _)) => value,
+        Some(Value::Bool(value)) => value.into(),
+        None => return Err(Stop::Blocked(format!("{}: {}", observation.event, observation.outcome))),
+    };
+    conversation.figures.insert(name.to_owned(), number);
+    Ok(())
+}
+
+fn compare_answers(
+    conversation: &mut Conversation,
+    a: &str,
+    b: &str,
+    requirement: Option<&str>,
+    good: impl Fn(u64, u64) -> bool,
+    relation: &str,
+) -> Step {
+    let figure = |name: &str| {
+        let found = conversation.figures.get(name).copied();
+        found.ok_or_else(|| Stop::Broken(format!("no answer is called {name:?}")))
+    };
+    let (first, second) = (figure(a)?, figure(b)?);
+    let good = good(first, second);
+    conversation.judge(requirement, good, || {
+        (format!("the answers {a} and {b}"), format!("{relation} {second}"), first.to_string())
+    })
+}

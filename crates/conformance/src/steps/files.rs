@@ -1,0 +1,138 @@
+//! The model file: copies that a scenario may harm, and what happens to them after the load.
+
+use cucumber::{given, then, when};
+
+use super::checks::named;
+use super::report;
+use crate::conversation::{Conversation, Step, Stop};
+use crate::program::{FileAction, Op};
+use crate::setting::bytes;
+use crate::trace::Outcome;
+
+#[given("a model file of its own")]
+async fn own_file(conversation: &mut Conversation) -> Result<(), String> {
+    let step = copy(conversation);
+    report(conversation, step)
+}
+
+#[given(regex = r"^an unreadable model file$")]
+async fn unreadable(conversation: &mut Conversation) -> Result<(), String> {
+    let step = copy(conversation).and_then(|()| lock_away(conversation));
+    report(conversation, step)
+}
+
+#[when(regex = r"^the model file is (overwritten|truncated|deleted)$")]
+async fn harm(conversation: &mut Conversation, how: String) -> Result<(), String> {
+    let step = change(conversation, &how).await;
+    report(conversation, step)
+}
+
+#[when("the host looks at the open descriptors")]
+async fn look(conversation: &mut Conversation) -> Result<(), String> {
+    let step = conversation.run(vec![Op::Measure]).await.map(drop);
+    report(conversation, step)
+}
+
+#[then(regex = r"^the model file is not held open(?: \[([A-Z0-9]+-\d+)\])?$")]
+async fn not_held(conversation: &mut Conversation, requirement: String) -> Result<(), String> {
+    let step = judge_held(conversation, named(&requirement));
+    report(conversation, step)
+}
+
+#[then(regex = r"^the model file is unchanged(?: \[([A-Z0-9]+-\d+)\])?$")]
+async fn unchanged(conversation: &mut Conversation, requirement: String) -> Result<(), String> {
+    let step = judge_unchanged(conversation, named(&requirement));
+    report(conversation, step)
+}
+
+fn copy(conversation: &mut Conversation) -> Step {
+    let setting = conversation.setting()?;
+    let Some(model) = setting.model() else { return Err(Stop::Blocked("there is no model".to_owned())) };
+    let folder = tempfile::Builder::new()
+        .prefix("model-")
+        .tempdir_in(&setting.scratch)
+        .map_err(|error| Stop::Broken(error.to_string()))?
+        .keep();
+    let path = folder.join("model.gguf");
+    std::fs::copy(&model.path, &path).map_err(|error| Stop::Broken(error.to_string()))?;
+    conversation.adopt_model(bytes(&path), model.facts.clone());
+    conversation.model_file = Some(path);
+    Ok(())
+}
+
+fn lock_away(conversation: &mut Conversation) -> Step {
+    use std::os::unix::fs::PermissionsExt;
+    let Some(path) = conversation.model_file.clone() else { return Ok(()) };
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0))
+        .map_err(|error| Stop::Broken(error.to_string()))?;
+    if std::fs::File::open(&path).is_ok() {
+        return Err(Stop::NotApplicable("this user reads every file, whatever its permissions".to_owned()));
+    }
+    conversation.private_models.remove(&bytes(&path));
+    Ok(())
+}
+
+async fn change(conversation: &mut Conversation, how: &str) -> Step {
+    let path = conversation.model_file.clone().map(|path| bytes(&path));
+    let path = path.ok_or_else(|| Stop::Broken("the scenario has no model file of its own".to_owned()))?;
+    let action = match how {
+        "overwritten" => FileAction::Overwrite { path },
+        "truncated" => FileAction::Truncate { path, length: 64 },
+        _ => FileAction::Delete { path },
+    };
+    conversation.run(vec![Op::File(action)]).await.map(drop)
+}
+
+fn judge_held(conversation: &mut Conversation, requirement: Option<&str>) -> Step {
+    let path = conversation.model_file.clone().unwrap_or_default().to_string_lossy().into_owned();
+    let Some(measured) = conversation.measured.last().cloned() else {
+        return Err(Stop::Blocked("the process could not be looked at".to_owned()));
+    };
+    let held = measured.descriptors.iter().find(|(_, target)| *target == path);
+    conversation.judge(requirement, held.is_none(), || {
+        let fd = held.map_or(0, |held| held.0);
+        ("after the load".to_owned(), "the file is closed".to_owned(), format!("descriptor {fd} refers to it"))
+    })
+}
+
+fn judge_unchanged(conversation: &mut Conversation, requirement: Option<&str>) -> Step {
+    let setting = conversation.setting()?;
+    let read = |path: Option<&std::path::Path>| path.and_then(|path| std::fs::read(path).ok());
+    let original = read(setting.model().map(|model| model.path.as_path()));
+    let now = read(conversation.model_file.as_deref());
+    conversation.judge(requirement, now.is_some() && now == original, || {
+        let observed = if now.is_some() { "its content is another" } else { "it is gone" };
+        ("after the load".to_owned(), "the file is as it was".to_owned(), observed.to_owned())
+    })
+}
+
+/// The library as a whole: opened, closed, and left by `exit`.
+#[when(regex = r"^the host (unloads the library and loads it again|leaves the process by exit)$")]
+async fn library(conversation: &mut Conversation, what: String) -> Result<(), String> {
+    let op = if what.starts_with("unloads") { Op::Reopen } else { Op::ExitProcess };
+    let step = conversation.run(vec![op]).await.map(|trace| {
+        let end = trace.into_iter().rfind(|observation| observation.call().is_none());
+        conversation.library_event = end;
+    });
+    report(conversation, step)
+}
+
+#[then(regex = r"^the library (is loaded again|loads|lets the process end)(?: \[([A-Z0-9]+-\d+)\])?$")]
+async fn library_fine(conversation: &mut Conversation, what: String, requirement: String) -> Result<(), String> {
+    let step = judge_library(conversation, &what, named(&requirement));
+    report(conversation, step)
+}
+
+fn judge_library(conversation: &mut Conversation, what: &str, requirement: Option<&str>) -> Step {
+    let Some(event) = conversation.library_event.take() else {
+        return Err(Stop::Blocked("the process is gone".to_owned()));
+    };
+    let good = match &event.outcome {
+        Outcome::Done => true,
+        Outcome::Died(death) => what.starts_with("lets") && death.cause == crate::trace::Cause::Exited(0),
+        _ => false,
+    };
+    conversation.judge(requirement, good, || {
+        (event.event.to_string(), format!("the library {what}"), event.outcome.to_string())
+    })
+}

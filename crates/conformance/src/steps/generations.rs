@@ -1,0 +1,149 @@
+//! Generating text: whole jobs, and parts of them.
+
+use cucumber::when;
+use worker_contract::Function;
+
+use super::arguments::{self, Arguments, Value};
+use super::calls::build;
+use super::report;
+use crate::conversation::{Conversation, Generation, Kind, Step, Stop};
+use crate::program::{Call, Handle, Op, Out};
+use crate::trace::Observation;
+
+#[when(regex = r#"^the host generates (\d+) tokens?(?: from ("(?:[^"\\]|\\.)*"))?(?: with (.+?))?(?: as "(\w+)")?$"#)]
+async fn generates(
+    conversation: &mut Conversation,
+    count: u32,
+    prompt: String,
+    arguments: String,
+    name: String,
+) -> Result<(), String> {
+    let step = generate(conversation, count, &prompt, &arguments, &name).await;
+    report(conversation, step)
+}
+
+#[when(regex = r#"^the host takes (\d+) tokens?(?: of job "(\w+)")?(?: with (.+?))?(?: as "(\w+)")?$"#)]
+async fn takes(
+    conversation: &mut Conversation,
+    count: u32,
+    job: String,
+    arguments: String,
+    name: String,
+) -> Result<(), String> {
+    let step = take(conversation, count, &job, &arguments, &name).await;
+    report(conversation, step)
+}
+
+#[when(regex = r#"^the host takes the rest(?: of job "(\w+)")?(?: as "(\w+)")?$"#)]
+async fn takes_rest(conversation: &mut Conversation, job: String, name: String) -> Result<(), String> {
+    let step = take(conversation, 2050, &job, "", &name).await;
+    report(conversation, step)
+}
+
+#[when("the host uses the library in a new process")]
+async fn new_process(conversation: &mut Conversation) {
+    conversation.end_session().await;
+    conversation.options.fresh = true;
+}
+
+/// How the tokens of a job are fetched.
+pub struct Fetch {
+    /// Bytes of the buffer.
+    pub buffer: i32,
+    /// Whether `token_index` is passed.
+    pub index: Out,
+    /// Microseconds between calls.
+    pub pause_us: u32,
+}
+
+impl Fetch {
+    /// Takes `buffer`, `token_index` and `pause_us` out of the arguments.
+    ///
+    /// # Errors
+    /// [`Stop::Broken`] for values of the wrong kind.
+    pub fn take(given: &mut Arguments) -> Result<Self, Stop> {
+        let index = match given.remove("token_index") {
+            None => Out::Given,
+            Some(Value::Null) => Out::Null,
+            Some(other) => return Err(Stop::Broken(format!("token_index can only be NULL, not {other:?}"))),
+        };
+        Ok(Self {
+            buffer: arguments::take_integer(given, "token_buffer_size", 1024)?,
+            index,
+            pause_us: arguments::take_integer(given, "pause_us", 0)?,
+        })
+    }
+
+    /// The step that fetches.
+    pub fn op(&self, result: Handle, limit: u32) -> Op {
+        Op::Drain { result, buffer: self.buffer, index: self.index, limit, pause_us: self.pause_us }
+    }
+}
+
+async fn generate(
+    conversation: &mut Conversation,
+    count: u32,
+    prompt: &str,
+    arguments: &str,
+    name: &str,
+) -> Step {
+    let mut given = arguments::parse(arguments)?;
+    if let Some((value, _)) = arguments::value(prompt) {
+        given.insert("prompt".to_owned(), value);
+    }
+    let generation = whole_job(conversation, count, given).await?;
+    let name = if name.is_empty() { "text" } else { name };
+    conversation.texts.insert(name.to_owned(), generation);
+    Ok(())
+}
+
+/// Starts a job, fetches all its tokens and the end, and frees it.
+///
+/// # Errors
+/// [`Stop::Blocked`] if the job does not start or the process dies.
+pub async fn whole_job(
+    conversation: &mut Conversation,
+    count: u32,
+    mut given: Arguments,
+) -> Result<Generation, Stop> {
+    if conversation.named(Kind::Model, "model").is_none() && !given.contains_key("model") {
+        super::givens::load(conversation, "model", "context").await?;
+    }
+    let fetch = Fetch::take(&mut given)?;
+    given.insert("max_tokens".to_owned(), Value::Integer(count.into()));
+    let start = build(conversation, Function::InferenceStart, given, Some("whole"))?;
+    let result = conversation.need(Kind::Job, "whole")?;
+    let program = vec![Op::Call(start), fetch.op(result, count + 1), Op::Call(Call::Free { result })];
+    let trace = conversation.run(program).await?;
+    started(&trace)?;
+    let generation = Generation::from_trace(&trace);
+    if conversation.died || !generation.whole {
+        return Err(Stop::Blocked("the generation did not get to its end".to_owned()));
+    }
+    Ok(generation)
+}
+
+/// Says so if the job of a trace did not start.
+///
+/// # Errors
+/// [`Stop::Blocked`] with what happened.
+pub fn started(trace: &[Observation]) -> Step {
+    let start = trace.iter().find(|observation| matches!(observation.call(), Some(Call::Start { .. })));
+    match start {
+        Some(start) if start.returned().is_some_and(|returned| returned.handle().is_some()) => Ok(()),
+        Some(start) => Err(Stop::Blocked(format!("{}: {}", start.event, start.outcome))),
+        None => Err(Stop::Blocked("no job was started: the process is gone".to_owned())),
+    }
+}
+
+async fn take(conversation: &mut Conversation, count: u32, job: &str, arguments: &str, name: &str) -> Step {
+    let mut given = arguments::parse(arguments)?;
+    let fetch = Fetch::take(&mut given)?;
+    arguments::all_taken(&given)?;
+    let result = conversation.need(Kind::Job, if job.is_empty() { "job" } else { job })?;
+    let trace = conversation.run(vec![fetch.op(result, count)]).await?;
+    let generation = Generation::from_trace(&trace);
+    let name = if name.is_empty() { "text" } else { name };
+    conversation.texts.insert(name.to_owned(), generation);
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! What a scenario starts from: contexts, models, jobs, and the kind of process.
+
+use cucumber::given;
+use worker_contract::Function;
+
+use super::arguments::{self, Value};
+use super::calls::{build, run_one};
+use super::report;
+use crate::conversation::{Conversation, Kind, Step, Stop};
+use crate::program::Call;
+
+#[given(regex = r#"^a context(?: "(\w+)")?(?: on device (\d+))?$"#)]
+async fn context(conversation: &mut Conversation, name: String, device: String) -> Result<(), String> {
+    let step = open_context(conversation, or(&name, "context"), or(&device, "0")).await;
+    report(conversation, step)
+}
+
+#[given(regex = r#"^a loaded model(?: "(\w+)")?(?: in context "(\w+)")?$"#)]
+async fn model(conversation: &mut Conversation, name: String, context: String) -> Result<(), String> {
+    let step = load(conversation, or(&name, "model"), or(&context, "context")).await;
+    report(conversation, step)
+}
+
+#[given(regex = r#"^an open job(?: "(\w+)")?(?: with (.+))?$"#)]
+async fn job(conversation: &mut Conversation, name: String, arguments: String) -> Result<(), String> {
+    let step = open_job(conversation, or(&name, "job"), &arguments).await;
+    report(conversation, step)
+}
+
+#[given("a device")]
+async fn device(conversation: &mut Conversation) -> Result<(), String> {
+    let step = need_devices(conversation, 1);
+    report(conversation, step)
+}
+
+#[given("a second device")]
+async fn second_device(conversation: &mut Conversation) -> Result<(), String> {
+    let step = match need_devices(conversation, 2) {
+        Err(Stop::Blocked(why)) => Err(Stop::NotApplicable(why)),
+        other => other,
+    };
+    report(conversation, step)
+}
+
+#[given("no device at all")]
+async fn no_device(conversation: &mut Conversation) -> Result<(), String> {
+    let step = conversation.setting().and_then(|setting| match setting.facts.devices {
+        Some(0) => Ok(()),
+        count => Err(Stop::NotApplicable(format!("the library reports {} devices", count.unwrap_or(-1)))),
+    });
+    report(conversation, step)
+}
+
+#[given(regex = r#"^a library that runs "([\w-]+)" models$"#)]
+async fn architecture(conversation: &mut Conversation, architecture: String) -> Result<(), String> {
+    let step = conversation.setting().and_then(|setting| match setting.model_of(&architecture) {
+        Some(model) => {
+            conversation.model_file = Some(model.path.clone());
+            Ok(())
+        }
+        None => Err(Stop::NotApplicable(format!("no {architecture} model is named that the library runs"))),
+    });
+    report(conversation, step)
+}
+
+#[given("a process that is watched after every call")]
+async fn watched(conversation: &mut Conversation) {
+    conversation.options.watch = true;
+}
+
+fn or<'a>(text: &'a str, usual: &'a str) -> &'a str {
+    if text.is_empty() { usual } else { text }
+}
+
+fn need_devices(conversation: &Conversation, count: i32) -> Step {
+    match conversation.setting()?.facts.devices {
+        Some(found) if found >= count => Ok(()),
+        Some(0) => Err(Stop::Blocked("the library reports no device on this machine".to_owned())),
+        Some(found) => Err(Stop::Blocked(format!("the library reports {found} device(s), {count} are needed"))),
+        None => Err(Stop::Blocked("the library reports no device count".to_owned())),
+    }
+}
+
+/// Opens a context.
+///
+/// # Errors
+/// [`Stop::Blocked`] if the library gives none.
+pub async fn open_context(conversation: &mut Conversation, name: &str, device: &str) -> Step {
+    need_devices(conversation, 1)?;
+    let arguments = arguments::parse(&format!("gpu_device = {device}"))?;
+    let call = build(conversation, Function::Init, arguments, Some(name))?;
+    make(conversation, call).await
+}
+
+/// Loads the default model, in a context that is opened if there is none of that name.
+///
+/// # Errors
+/// [`Stop::Blocked`] if the library does not load it.
+pub async fn load(conversation: &mut Conversation, name: &str, context: &str) -> Step {
+    if conversation.named(Kind::Context, context).is_none() {
+        open_context(conversation, context, "0").await?;
+    }
+    let arguments = [("ctx".to_owned(), Value::Word(context.to_owned()))].into();
+    let call = build(conversation, Function::LoadModel, arguments, Some(name))?;
+    make(conversation, call).await
+}
+
+async fn open_job(conversation: &mut Conversation, name: &str, arguments: &str) -> Step {
+    if conversation.named(Kind::Model, "model").is_none() {
+        load(conversation, "model", "context").await?;
+    }
+    let call = build(conversation, Function::InferenceStart, arguments::parse(arguments)?, Some(name))?;
+    make(conversation, call).await
+}
+
+async fn make(conversation: &mut Conversation, call: Call) -> Step {
+    let observation = run_one(conversation, call).await?;
+    match observation.returned().and_then(|returned| returned.handle()) {
+        Some(_) => Ok(()),
+        None => Err(Stop::Blocked(format!("{}: {}", observation.event, observation.outcome))),
+    }
+}

@@ -1,0 +1,227 @@
+//! Rounds of one cycle, and whether something grows over them: leaks are judged by slope, after a warm-up.
+
+use cucumber::{then, when};
+
+use super::calls::PROMPT;
+use super::checks::named;
+use super::report;
+use crate::conversation::{Conversation, Kind, Step, Stop};
+use crate::program::{Call, Device, Handle, Op, Out, Slot, Text};
+use crate::setting::bytes;
+use crate::trace::{Event, Observation, Outcome};
+
+/// Host memory that may come and go over the judged rounds, in bytes: the allocator's own bookkeeping.
+const HOST_NOISE: u64 = 2048;
+
+#[when(regex = r#"^the host runs (\d+) rounds of: (.+)$"#)]
+async fn rounds(conversation: &mut Conversation, count: u32, cycle: String) -> Result<(), String> {
+    let step = run_rounds(conversation, count, &cycle).await;
+    report(conversation, step)
+}
+
+#[then(regex = r"^(process VRAM usage|model VRAM usage|host memory|the number of open descriptors) does not grow(?: \[([A-Z0-9]+-\d+)\])?$")]
+async fn does_not_grow(conversation: &mut Conversation, what: String, requirement: String) -> Result<(), String> {
+    let step = judge_growth(conversation, &what, named(&requirement));
+    report(conversation, step)
+}
+
+/// What is measured after each round.
+const PROCESS: &str = "process VRAM usage";
+const MODEL: &str = "model VRAM usage";
+
+async fn run_rounds(conversation: &mut Conversation, count: u32, cycle: &str) -> Step {
+    let setting = conversation.setting()?;
+    let path = match &conversation.model_file {
+        Some(path) => bytes(path),
+        None => setting.model().map(|model| bytes(&model.path)).unwrap_or_default(),
+    };
+    // The context that the figures are asked of outlives the rounds.
+    if conversation.named(Kind::Context, "context").is_none() {
+        super::givens::open_context(conversation, "context", "0").await?;
+    }
+    let keeper = conversation.need(Kind::Context, "context")?;
+    let model = conversation.named(Kind::Model, "model");
+    let slots = [(); 3].map(|()| conversation.fresh_slot());
+    let mut body = Vec::new();
+    for part in cycle.split(',').map(str::trim) {
+        body.extend(part_of_cycle(part, keeper, model, slots, &path)?);
+    }
+    body.push(Op::Call(Call::ProcessVramUsage { ctx: keeper }));
+    if let Some(model) = model {
+        body.push(Op::Call(Call::VramUsage { model }));
+    }
+    body.push(Op::Measure);
+    let trace = conversation.run(vec![Op::Repeat(count, body)]).await?;
+    if let Some(last) = trace.last().filter(|_| conversation.died) {
+        return Err(Stop::Blocked(format!("{}: {}", last.event, last.outcome)));
+    }
+    if let Some(skipped) = trace.iter().find(|observation| matches!(observation.outcome, Outcome::Skipped(_))) {
+        return Err(Stop::Blocked(format!("{}: {}", skipped.event, skipped.outcome)));
+    }
+    conversation.series.insert(PROCESS.to_owned(), usage(&trace, |call| matches!(call, Call::ProcessVramUsage { .. })));
+    conversation.series.insert(MODEL.to_owned(), usage(&trace, |call| matches!(call, Call::VramUsage { .. })));
+    let measured = |pick: &dyn Fn(&crate::trace::Measured) -> u64| {
+        trace
+            .iter()
+            .filter_map(|observation| match &observation.outcome {
+                Outcome::Measured(measured) => Some(pick(measured)),
+                _ => None,
+            })
+            .collect::<Vec<u64>>()
+    };
+    conversation.series.insert("host memory".to_owned(), measured(&|m| m.heap));
+    conversation.series.insert("resident memory".to_owned(), measured(&|m| m.resident));
+    conversation
+        .series
+        .insert("the number of open descriptors".to_owned(), measured(&|m| m.descriptors.len() as u64));
+    Ok(())
+}
+
+fn usage(trace: &[Observation], wanted: impl Fn(&Call) -> bool) -> Vec<u64> {
+    trace
+        .iter()
+        .filter(|observation| matches!(&observation.event, Event::Call(call) if wanted(call)))
+        .filter_map(|observation| observation.returned()?.bytes())
+        .collect()
+}
+
+/// The calls of one named part of a cycle.
+fn part_of_cycle(
+    part: &str,
+    keeper: Handle,
+    model: Option<Handle>,
+    [context_slot, model_slot, job_slot]: [Slot; 3],
+    path: &[u8],
+) -> Result<Vec<Op>, Stop> {
+    let code = Out::Given;
+    let own_context = Handle::Slot(context_slot);
+    let own_model = Handle::Slot(model_slot);
+    let result = Handle::Slot(job_slot);
+    let load = |ctx, path: &[u8]| {
+        Op::Call(Call::LoadModel { bind: model_slot, ctx, path: Text::new(path), vram: Out::Given, code })
+    };
+    let start = |model, max_tokens, prompt: &str| {
+        let prompt = Text::new(prompt);
+        Op::Call(Call::Start { bind: job_slot, model, prompt, max_tokens, temperature: 0.0, seed: 1, code })
+    };
+    let take = |limit| Op::Drain { result, buffer: 1024, index: Out::Given, limit, pause_us: 0 };
+    let loaded = || model.ok_or_else(|| Stop::Broken(format!("the cycle part `{part}` needs a loaded model")));
+    let free = Op::Call(Call::Free { result });
+    Ok(match part {
+        "init" => vec![Op::Call(Call::Init { bind: context_slot, device: Device::Id(0), code })],
+        "destroy" => vec![Op::Call(Call::Destroy { ctx: own_context })],
+        "load" => vec![load(keeper, path)],
+        "load in own context" => vec![load(own_context, path)],
+        "unload" => vec![Op::Call(Call::UnloadModel { model: own_model })],
+        "job" => vec![start(loaded()?, 6, PROMPT), take(7), free],
+        "job on the loaded model" => vec![start(own_model, 6, PROMPT), take(7), free],
+        "job freed midway" => vec![start(loaded()?, 16, PROMPT), take(3), free],
+        "job freed at once" => vec![start(loaded()?, 16, PROMPT), free],
+        "job freed after a refusal" => {
+            let refused = Op::Drain { result, buffer: 0, index: Out::Given, limit: 1, pause_us: 0 };
+            vec![start(loaded()?, 16, PROMPT), take(1), refused, free]
+        }
+        "refused init" => vec![Op::Call(Call::Init { bind: context_slot, device: Device::Id(-1), code })],
+        "refused load" => vec![load(keeper, b"/there/is/no/such/file.gguf")],
+        "refused start" => vec![start(loaded()?, 0, PROMPT)],
+        "start without error_code" => {
+            let prompt = Text::new(PROMPT);
+            let start = Call::Start {
+                bind: job_slot,
+                model: loaded()?,
+                prompt,
+                max_tokens: 0,
+                temperature: 0.0,
+                seed: 1,
+                code: Out::Null,
+            };
+            vec![Op::Call(start)]
+        }
+        "load without error_code" => vec![Op::Call(Call::LoadModel {
+            bind: model_slot,
+            ctx: keeper,
+            path: Text::new("/there/is/no/such/file.gguf"),
+            vram: Out::Given,
+            code: Out::Null,
+        })],
+        "checks" => vec![
+            Op::Call(Call::CheckHealth { ctx: keeper, code }),
+            Op::Call(Call::CheckResidency { model: loaded()?, code }),
+            Op::Call(Call::ModelVramUsage { model: loaded()? }),
+        ],
+        "messages" => [0, 1, 5, 99, -7].map(|code| Op::Call(Call::ErrorMessage { code })).to_vec(),
+        other => return Err(Stop::Broken(format!("no part of a cycle is called `{other}`"))),
+    })
+}
+
+fn judge_growth(conversation: &mut Conversation, what: &str, requirement: Option<&str>) -> Step {
+    let series = conversation
+        .series
+        .get(what)
+        .cloned()
+        .ok_or_else(|| Stop::Broken(format!("no rounds measured {what}")))?;
+    let tolerance = match what {
+        PROCESS | MODEL => conversation.setting()?.profile.tolerance.vram_bytes,
+        "host memory" => HOST_NOISE,
+        _ => 0,
+    };
+    let grown = growth(&series, tolerance);
+    conversation.judge(requirement, grown.is_none(), || {
+        let (from, to) = grown.unwrap_or_default();
+        let count = series.len();
+        (format!("{count} rounds"), format!("{what} does not grow from round to round"), format!("from {from} to {to}"))
+    })
+}
+
+/// Where a series grows: its level after the warm-up and at the end. `None` if it does not grow steadily.
+///
+/// The first third is warm-up. The rest must rise beyond the tolerance from its first to its second half, and
+/// again within the second, without ever coming back: one late step is a first use, noise goes both ways.
+pub fn growth(series: &[u64], tolerance: u64) -> Option<(u64, u64)> {
+    let rest = &series[series.len() / 3..];
+    if rest.len() < 4 {
+        return None;
+    }
+    let quarter = rest.len() / 4;
+    let parts: Vec<&[u64]> = (0..4)
+        .map(|at| if at == 3 { &rest[3 * quarter..] } else { &rest[at * quarter..(at + 1) * quarter] })
+        .collect();
+    let high = |part: &[u64]| part.iter().copied().max().unwrap_or(0);
+    let low = |part: &[u64]| part.iter().copied().min().unwrap_or(0);
+    let early = low(parts[2]) > high(parts[0]);
+    let late = low(parts[3]) > high(parts[1]);
+    let rises = rest.windows(2).filter(|pair| pair[1] > pair[0]).count();
+    let total = low(parts[3]) > high(parts[0]).saturating_add(tolerance);
+    (early && late && total && rises > 1).then(|| (high(parts[0]), low(parts[3])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steady_growth_is_found_however_small() {
+        let linear: Vec<u64> = (0..50).map(|round| 1000 + round).collect();
+        assert!(growth(&linear, 0).is_some());
+        let every_fourth: Vec<u64> = (0..50).map(|round| 1000 + round / 4 * 64).collect();
+        assert!(growth(&every_fourth, 0).is_some());
+    }
+
+    #[test]
+    fn warm_up_noise_and_single_steps_are_no_leaks() {
+        let warm_up: Vec<u64> = (0_u64..50).map(|round| 1000 + round.min(12) * 100).collect();
+        assert_eq!(growth(&warm_up, 0), None);
+        let noise: Vec<u64> = (0_u64..50).map(|round| 1000 + round * 7919 % 13).collect();
+        assert_eq!(growth(&noise, 0), None);
+        for step in 0..50 {
+            let late: Vec<u64> = (0..50).map(|round| if round < step { 1000 } else { 5000 }).collect();
+            assert_eq!(growth(&late, 0), None, "one step at round {step}");
+        }
+    }
+
+    #[test]
+    fn the_tolerance_is_for_the_whole_growth() {
+        let linear: Vec<u64> = (0..50).map(|round| 1000 + round).collect();
+        assert_eq!(growth(&linear, 100), None);
+    }
+}
