@@ -14,6 +14,7 @@ pub mod error_code;
 pub mod functions;
 pub mod inference;
 pub mod library;
+pub mod lock;
 pub mod model;
 pub mod requirements;
 
@@ -25,5 +26,6 @@ pub use error_code::{ErrorCode, describe_code};
 pub use functions::{CType, FUNCTIONS, Function, FunctionSpec, Group, OnNull, Parameter};
 pub use inference::{Inference, Sampling, Token};
 pub use library::{CompleteSymbols, Flag, OpenError, Symbols};
+pub use lock::Lock;
 pub use model::Model;
 pub use requirements::{Level, Need, Requirement, RequirementId, Source, UnknownRequirement, catalogue};
