@@ -1,5 +1,7 @@
 //! What the safe wrapper reports when a call fails: code, name, function and the library's own words.
 
+#![forbid(unsafe_code)]
+
 use crate::error_code::ErrorCode;
 use crate::functions::Function;
 

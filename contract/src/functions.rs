@@ -1,5 +1,7 @@
 //! The table of the 14 functions: names, groups, signatures and error sets; all else reads it or is compared with it.
 
+#![forbid(unsafe_code)]
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,7 @@
 //! The machine-readable lock, `lock/1.0.yaml`: the interface as names, types and numbers, to compare others with.
 
+#![forbid(unsafe_code)]
+
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
