@@ -197,6 +197,22 @@ fn the_catalogue_names_only_functions_of_the_lock() {
     assert_eq!(named, locked);
 }
 
+/// The identifiers of the M0 worker spec in a text.
+fn references(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    words.filter(|word| word.starts_with("M0-W-") || word.starts_with("CUDA-")).map(str::to_owned).collect()
+}
+
+#[test]
+fn headers_and_catalogue_rest_on_the_same_parts_of_the_spec() {
+    let of_headers =
+        HEADERS.iter().flat_map(|header| references(&read(&include().join(header)))).collect::<BTreeSet<_>>();
+    let of_catalogue =
+        catalogue().iter().flat_map(|requirement| requirement.spec.clone()).collect::<BTreeSet<_>>();
+    assert_eq!(of_headers, of_catalogue);
+    assert!(of_headers.len() > 40, "{of_headers:?}");
+}
+
 /// A section of LOCK.md, from its heading to the next.
 fn section(text: &str, heading: &str) -> String {
     let start =
