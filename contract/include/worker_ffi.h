@@ -99,8 +99,8 @@ int cuda_get_device_count(void);
  *        CUDA_ERROR_UNKNOWN. [ERR-04] A failed load gives back what it took. [LOAD-08]
  * Ownership: the host ends the model with cuda_unload_model(), before its context.
  * Threads: one call at a time on a context, its models and its results.
- * Spec: M0-W-1011, M0-W-1012, M0-W-1020, M0-W-1200, M0-W-1201, M0-W-1210, M0-W-1211, M0-W-1212, M0-W-1220, M0-W-1221,
- *       M0-W-1222.
+ * Spec: M0-W-1002, M0-W-1011, M0-W-1012, M0-W-1020, M0-W-1200, M0-W-1201, M0-W-1210, M0-W-1211, M0-W-1212, M0-W-1213,
+ *       M0-W-1214, M0-W-1215, M0-W-1220, M0-W-1221, M0-W-1222.
  */
 CudaModel* cuda_load_model(CudaContext* ctx, const char* model_path, uint64_t* vram_bytes_used, int* error_code);
 
@@ -174,7 +174,8 @@ InferenceResult* cuda_inference_start(CudaModel* model, const char* prompt, int 
  *        CUDA_ERROR_KERNEL_LAUNCH_FAILED [FAULT-02], CUDA_ERROR_UNKNOWN. [ERR-04]
  * Ownership: nothing passes.
  * Threads: one call at a time on a context, its models and its results.
- * Spec: M0-W-1021, M0-W-1031, M0-W-1300, M0-W-1301, M0-W-1310, M0-W-1311, M0-W-1362, M0-W-1430 to M0-W-1434, M0-W-1824.
+ * Spec: M0-W-1021, M0-W-1031, M0-W-1300, M0-W-1301, M0-W-1310, M0-W-1311, M0-W-1362, M0-W-1430, M0-W-1431, M0-W-1432,
+ *       M0-W-1433, M0-W-1434, M0-W-1824.
  */
 bool cuda_inference_next_token(InferenceResult* result, char* token_out, int token_buffer_size, int* token_index,
                                int* error_code);

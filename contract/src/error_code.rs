@@ -1,5 +1,7 @@
 //! The ten error codes of the contract, with their numbers and names.
 
+#![forbid(unsafe_code)]
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

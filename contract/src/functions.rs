@@ -1,5 +1,7 @@
 //! The table of the 14 functions: names, groups, signatures and error sets; all else reads it or is compared with it.
 
+#![forbid(unsafe_code)]
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -134,6 +136,15 @@ impl FunctionSpec {
             }
         };
         format!("{} {}({parameters})", self.returns.name(), self.name)
+    }
+
+    /// The header that declares it.
+    #[must_use]
+    pub const fn header(&self) -> &'static str {
+        match self.group {
+            Group::Errors => "worker_errors.h",
+            Group::Context | Group::Model | Group::Inference | Group::Health => "worker_ffi.h",
+        }
     }
 
     /// Whether the function has an `error_code` out-parameter.

@@ -57,6 +57,15 @@ macro_rules! symbols {
             )*
         }
 
+        /// The functions of a whole backend as plain pointers, under the same rule as [`Symbols`].
+        #[derive(Clone, Copy, Debug)]
+        pub struct CompleteSymbols {
+            $(
+                #[doc = concat!("`", stringify!($field), "` of the headers.")]
+                pub $field: $type,
+            )*
+        }
+
         impl Symbols {
             /// Look all 14 functions up. A symbol that is defined as NULL counts as missing.
             #[must_use]
@@ -83,6 +92,18 @@ macro_rules! symbols {
                     }
                 )*
                 missing
+            }
+
+            /// All 14 pointers, if none is missing.
+            ///
+            /// # Errors
+            /// The missing functions, in the order of the headers.
+            pub fn complete(self) -> Result<CompleteSymbols, Vec<Function>> {
+                if let Self { $($field: Some($field),)* } = self {
+                    Ok(CompleteSymbols { $($field,)* })
+                } else {
+                    Err(self.missing())
+                }
             }
         }
 
@@ -160,11 +181,24 @@ pub fn load(path: &Path) -> Result<libloading::Library, OpenError> {
 /// [`OpenError::Load`] as for [`load`]; [`OpenError::Incomplete`] with every missing symbol.
 pub fn open(path: &Path) -> Result<WorkerLibrary, OpenError> {
     let library = load(path)?;
-    let missing = Symbols::resolve(&library).missing();
-    if !missing.is_empty() {
-        return Err(OpenError::Incomplete { path: path.to_owned(), missing });
-    }
+    complete(path, &library)?;
     // SAFETY: the functions are resolved, not called, and their types are those of the headers.
     let bound = unsafe { WorkerLibrary::from_library(library) };
     bound.map_err(|error| OpenError::Load { path: path.to_owned(), reason: error.to_string() })
+}
+
+/// Load a backend for the rest of the process, so that its functions may be called at any time.
+///
+/// # Errors
+/// As for [`open`].
+pub(crate) fn open_for_good(path: &Path) -> Result<CompleteSymbols, OpenError> {
+    let library = load(path)?;
+    let symbols = complete(path, &library)?;
+    std::mem::forget(library);
+    Ok(symbols)
+}
+
+fn complete(path: &Path, library: &libloading::Library) -> Result<CompleteSymbols, OpenError> {
+    let symbols = Symbols::resolve(library).complete();
+    symbols.map_err(|missing| OpenError::Incomplete { path: path.to_owned(), missing })
 }

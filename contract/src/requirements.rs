@@ -1,5 +1,7 @@
 //! The catalogue of requirements, read from `requirements.yaml` inside the crate.
 
+#![forbid(unsafe_code)]
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::OnceLock;
