@@ -73,7 +73,7 @@ impl Generation {
 }
 
 /// One scenario. Cucumber calls it the world.
-#[derive(Default)]
+#[derive(Default, cucumber::World)]
 pub struct Conversation {
     /// What to work with; set before the first step.
     pub setting: Option<Arc<Setting>>,
@@ -97,6 +97,8 @@ pub struct Conversation {
     pub figures: HashMap<String, u64>,
     /// Figures round by round, by what they measure.
     pub series: HashMap<String, Vec<u64>>,
+    /// What came of buffers that are just too small or just large enough.
+    pub fit: crate::steps::jobs::Fit,
     /// What several threads observed; thread 0 ran alone.
     pub threads: Vec<Observation>,
     /// How opening, closing or leaving the library went.
@@ -118,14 +120,6 @@ pub struct Conversation {
 impl std::fmt::Debug for Conversation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Conversation").field("tags", &self.tags).finish_non_exhaustive()
-    }
-}
-
-impl cucumber::World for Conversation {
-    type Error = std::convert::Infallible;
-
-    async fn new() -> Result<Self, Self::Error> {
-        Ok(Self::default())
     }
 }
 
@@ -167,6 +161,12 @@ impl Conversation {
     /// What a name stands for.
     pub fn named(&self, kind: Kind, name: &str) -> Option<Handle> {
         self.names.get(&(kind, name.to_owned())).map(|slot| Handle::Slot(*slot))
+    }
+
+    /// The bits of a context's handle, if it was opened in this session.
+    pub fn context_bits(&self, name: &str) -> Option<u64> {
+        let slot = self.names.get(&(Kind::Context, name.to_owned()))?;
+        self.oracle.as_ref()?.context_bits(*slot)
     }
 
     /// What a name stands for, or why there is none.
@@ -278,6 +278,12 @@ impl Conversation {
         }
         let returned = last.returned().cloned();
         Ok((last, returned))
+    }
+
+    /// Whether something was found against a requirement in this scenario.
+    pub fn found(&self, requirement: RequirementId) -> bool {
+        let now = self.oracle.iter().flat_map(|oracle| &oracle.verdicts().findings);
+        self.verdicts.findings.iter().chain(now).any(|finding| finding.requirement == requirement)
     }
 
     /// A generated text by name.

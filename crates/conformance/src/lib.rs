@@ -1,6 +1,17 @@
 //! Puts any worker backend library through the FFI contract and says which requirements it keeps.
 
+pub mod binary;
+mod conversation;
 pub mod executor;
+pub mod exit_code;
+mod features;
+pub mod models;
 pub mod oracle;
+pub mod profile;
 pub mod program;
+pub mod report;
+mod setting;
+mod steps;
+pub mod suite;
 pub mod trace;
+pub mod verdict;

@@ -155,6 +155,11 @@ impl Oracle {
         }
     }
 
+    /// The bits of a live context's handle.
+    pub fn context_bits(&self, slot: crate::program::Slot) -> Option<u64> {
+        self.state.contexts.get(&slot).copied()
+    }
+
     /// What was judged, so far.
     pub fn verdicts(&self) -> &Verdicts {
         &self.verdicts

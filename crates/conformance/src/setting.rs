@@ -171,18 +171,6 @@ impl Setting {
         }
     }
 
-    /// A copy of the default model that a scenario may harm, and facts that know it.
-    ///
-    /// # Errors
-    /// When it cannot be copied.
-    pub fn private_copy(&self, name: &str) -> std::io::Result<PathBuf> {
-        let to = self.scratch.join(name);
-        if let Some(model) = self.model() {
-            std::fs::copy(&model.path, &to)?;
-        }
-        Ok(to)
-    }
-
     /// Facts that also know these models.
     pub fn facts_with(&self, more: &HashMap<Vec<u8>, ModelFacts>) -> Facts {
         let mut facts = self.facts.clone();

@@ -7,7 +7,10 @@ mod faults;
 mod files;
 mod generations;
 mod givens;
+mod invariants;
+pub mod jobs;
 mod rounds;
+mod sweeps;
 mod threads;
 
 use crate::conversation::{Conversation, Step, Stop};

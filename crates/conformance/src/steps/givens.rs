@@ -52,7 +52,7 @@ async fn no_device(conversation: &mut Conversation) -> Result<(), String> {
 }
 
 #[given(regex = r#"^a library that runs "([\w-]+)" models$"#)]
-async fn architecture(conversation: &mut Conversation, architecture: String) -> Result<(), String> {
+async fn runs_architecture(conversation: &mut Conversation, architecture: String) -> Result<(), String> {
     let step = conversation.setting().and_then(|setting| match setting.model_of(&architecture) {
         Some(model) => {
             conversation.model_file = Some(model.path.clone());

@@ -25,12 +25,18 @@ async fn does_not_grow(conversation: &mut Conversation, what: String, requiremen
     report(conversation, step)
 }
 
+/// A malformed model whose tensors are there in part.
+const TRUNCATED: &str = "ends-half-way";
+
 /// What is measured after each round.
 const PROCESS: &str = "process VRAM usage";
 const MODEL: &str = "model VRAM usage";
 
 async fn run_rounds(conversation: &mut Conversation, count: u32, cycle: &str) -> Step {
     let setting = conversation.setting()?;
+    let truncated =
+        setting.store.malformed_path(TRUNCATED).map_err(|error| Stop::Broken(error.to_string()))?;
+    let truncated = bytes(&truncated);
     let path = match &conversation.model_file {
         Some(path) => bytes(path),
         None => setting.model().map(|model| bytes(&model.path)).unwrap_or_default(),
@@ -44,7 +50,7 @@ async fn run_rounds(conversation: &mut Conversation, count: u32, cycle: &str) ->
     let slots = [(); 3].map(|()| conversation.fresh_slot());
     let mut body = Vec::new();
     for part in cycle.split(',').map(str::trim) {
-        body.extend(part_of_cycle(part, keeper, model, slots, &path)?);
+        body.extend(part_of_cycle(part, keeper, model, slots, [&path, &truncated])?);
     }
     body.push(Op::Call(Call::ProcessVramUsage { ctx: keeper }));
     if let Some(model) = model {
@@ -91,7 +97,7 @@ fn part_of_cycle(
     keeper: Handle,
     model: Option<Handle>,
     [context_slot, model_slot, job_slot]: [Slot; 3],
-    path: &[u8],
+    [path, truncated]: [&[u8]; 2],
 ) -> Result<Vec<Op>, Stop> {
     let code = Out::Given;
     let own_context = Handle::Slot(context_slot);
@@ -123,6 +129,7 @@ fn part_of_cycle(
         }
         "refused init" => vec![Op::Call(Call::Init { bind: context_slot, device: Device::Id(-1), code })],
         "refused load" => vec![load(keeper, b"/there/is/no/such/file.gguf")],
+        "load truncated model" => vec![load(keeper, truncated)],
         "refused start" => vec![start(loaded()?, 0, PROMPT)],
         "start without error_code" => {
             let prompt = Text::new(PROMPT);

@@ -1,0 +1,57 @@
+//! The feature files, compiled into the program, and the parser that hands them to cucumber.
+
+use futures::stream;
+use include_dir::{Dir, include_dir};
+
+static FEATURES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../features");
+
+/// A feature file cannot be read.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("features/{file} cannot be read: {reason}")]
+pub struct FeatureError {
+    file: String,
+    reason: String,
+}
+
+/// All features, by file name.
+///
+/// # Errors
+/// With the file that cannot be read.
+pub fn all() -> Result<Vec<gherkin::Feature>, FeatureError> {
+    let mut files: Vec<_> = FEATURES.files().filter(|file| file.path().extension().is_some_and(|e| e == "feature")).collect();
+    files.sort_by_key(|file| file.path());
+    files
+        .into_iter()
+        .map(|file| {
+            let name = file.path().to_string_lossy().into_owned();
+            let wrong = |reason: String| FeatureError { file: name.clone(), reason };
+            let text = file.contents_utf8().ok_or_else(|| wrong("it is not UTF-8".to_owned()))?;
+            let mut feature = gherkin::Feature::parse(text, gherkin::GherkinEnv::default())
+                .map_err(|error| wrong(error.to_string()))?;
+            feature.path = Some(file.path().to_owned());
+            Ok(feature)
+        })
+        .collect()
+}
+
+/// Gives features that are parsed already, their outlines expanded.
+pub struct Parsed(pub Vec<gherkin::Feature>);
+
+impl cucumber::Parser<()> for Parsed {
+    type Cli = cucumber::cli::Empty;
+    type Output = stream::Iter<std::vec::IntoIter<cucumber::parser::Result<gherkin::Feature>>>;
+
+    fn parse(self, (): (), _: Self::Cli) -> Self::Output {
+        stream::iter(self.0.into_iter().map(Ok).collect::<Vec<_>>())
+    }
+}
+
+/// The requirements in tags: those of the scenario, of its rule and of its feature.
+pub fn tags<'a>(
+    feature: &'a gherkin::Feature,
+    rule: Option<&'a gherkin::Rule>,
+    scenario: &'a gherkin::Scenario,
+) -> impl Iterator<Item = &'a str> {
+    let rule = rule.into_iter().flat_map(|rule| rule.tags.iter());
+    feature.tags.iter().chain(rule).chain(&scenario.tags).map(String::as_str)
+}

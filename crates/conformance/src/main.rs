@@ -1,0 +1,131 @@
+//! The program `worker-conformance`: arguments in, verdict out.
+
+use std::path::PathBuf;
+use std::process::ExitCode as Status;
+
+use clap::{Args, Parser, Subcommand};
+use worker_conformance::executor::serve_if_asked;
+use worker_conformance::exit_code::ExitCode;
+use worker_conformance::profile::Profile;
+use worker_conformance::report::progress::Counter;
+use worker_conformance::report::{json, terminal};
+use worker_conformance::suite::{self, Request};
+use worker_conformance::verdict::Conformance;
+use worker_contract::RequirementId;
+
+/// Says whether a backend library keeps the worker FFI contract.
+#[derive(Parser)]
+#[command(version, about)]
+struct Program {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Put a library through the suite.
+    ///
+    /// The library runs in child processes only: a crash, a hang or an exit is a finding. It may load models, use
+    /// the devices that it finds, and allocate their memory.
+    #[command(after_help = RUN_HELP)]
+    Run(Run),
+    /// List the requirements of the contract.
+    List,
+}
+
+const RUN_HELP: &str = "\
+Exit status:
+  0  conformant at the level asked for
+  1  non-conformant: a requirement is broken
+  2  the suite could not run: bad usage, no such library
+  3  incomplete: nothing is broken, but a requirement that counts was not verified
+
+Example:
+  worker-conformance run --library ./libmy_backend.so --json report.json";
+
+#[derive(Args)]
+struct Run {
+    /// The library; without it, the one that the profile names.
+    #[arg(long, value_name = "PATH", env = "WORKER_LIBRARY")]
+    library: Option<PathBuf>,
+    /// What the suite should know about the backend (YAML).
+    #[arg(long, value_name = "FILE")]
+    profile: Option<PathBuf>,
+    /// core: every MUST; strict: every SHOULD as well.
+    #[arg(long, value_enum, default_value = "core")]
+    level: Conformance,
+    /// Only these requirements, for example ERR-01,NULL-02.
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    only: Vec<RequirementId>,
+    /// Only scenarios whose place or name contains this.
+    #[arg(long, value_name = "TEXT")]
+    scenario: Option<String>,
+    /// Write the report as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Scenarios at a time; as many as there are cores if not given.
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+    /// Folder for generated models.
+    #[arg(long, value_name = "DIR", env = "WORKER_CONFORMANCE_MODELS")]
+    models: Option<PathBuf>,
+}
+
+fn main() -> Status {
+    serve_if_asked();
+    let program = Program::parse();
+    let result = match program.command {
+        Command::Run(run) => execute(run),
+        Command::List => Ok(list()),
+    };
+    match result {
+        Ok(code) => code.into(),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::CouldNotRun.into()
+        }
+    }
+}
+
+fn execute(run: Run) -> anyhow::Result<ExitCode> {
+    let profile = match &run.profile {
+        Some(path) => Profile::read(path)?,
+        None => Profile::default(),
+    };
+    let library = run
+        .library
+        .or_else(|| profile.library.clone())
+        .ok_or_else(|| anyhow::anyhow!("no library: give --library PATH, or name one in the profile"))?;
+    let request = Request {
+        library,
+        profile,
+        profile_path: run.profile,
+        level: run.level,
+        only: run.only,
+        scenario: run.scenario,
+        jobs: run.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, usize::from)),
+        program: std::env::current_exe()?,
+        models: run.models.unwrap_or_else(default_models),
+    };
+    let result = suite::run(&request, Box::new(Counter::new()))?;
+    print!("{}", terminal::render(&result));
+    if let Some(path) = &run.json {
+        json::write(path, &result).map_err(|error| anyhow::anyhow!("cannot write `{}`: {error}", path.display()))?;
+        println!("report    {}", path.display());
+    }
+    Ok(result.verdict.into())
+}
+
+/// Generated models are kept in the user's cache, under the hash of what they are made from.
+fn default_models() -> PathBuf {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    cache.filter(|path| path.is_absolute()).or_else(home).unwrap_or_else(std::env::temp_dir).join("worker-conformance")
+}
+
+fn list() -> ExitCode {
+    for requirement in worker_contract::catalogue() {
+        println!("{:<9} {:<6} {}", requirement.id, requirement.level, requirement.text);
+    }
+    ExitCode::Conformant
+}

@@ -1,0 +1,60 @@
+//! The YAML files of the fixtures, inside the program, so that it needs no source tree.
+
+/// Names and texts of files in a folder of `fixtures/`.
+macro_rules! files {
+    ($folder:literal, $($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../../../../fixtures/", $folder, "/", $name, ".yaml")))),*]
+    };
+}
+
+/// The recipes of good models, in order of name.
+pub(super) const MODELS: &[(&str, &str)] = files!(
+    "models",
+    "tiny-gpt2",
+    "tiny-gpt2-q4-k-m",
+    "tiny-gpt2-q8-0",
+    "tiny-gpt2-tied",
+    "tiny-llama",
+    "tiny-llama-bf16",
+    "tiny-llama-eos",
+    "tiny-llama-f32",
+    "tiny-llama-q4-0",
+    "tiny-llama-q4-1",
+    "tiny-llama-q4-k",
+    "tiny-llama-q4-k-m",
+    "tiny-llama-q5-0",
+    "tiny-llama-q5-1",
+    "tiny-llama-q5-k",
+    "tiny-llama-q6-k",
+    "tiny-llama-q8-0",
+    "tiny-llama-spm",
+    "tiny-llama-tied",
+);
+
+/// The malformed models, one item of a requirement a file.
+pub(super) const MALFORMED: &[(&str, &str)] = files!("malformed", "empty", "short-header",);
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    fn on_disk(folder: &str) -> Vec<String> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(folder);
+        let mut names: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|file| file.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+            .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn every_file_on_disk_is_built_in() {
+        for (folder, table) in [("models", super::MODELS), ("malformed", super::MALFORMED)] {
+            let built_in: Vec<&str> = table.iter().map(|(name, _)| *name).collect();
+            assert_eq!(built_in, on_disk(folder), "{folder}");
+        }
+    }
+}

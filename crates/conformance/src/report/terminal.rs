@@ -1,0 +1,99 @@
+//! The verdict for people: what failed, at which call, and how to see it again.
+
+use std::fmt::Write;
+
+use worker_contract::Level;
+
+use crate::verdict::{Conformance, Failure, RequirementResult, RunResult, Status, Verdict};
+
+/// Failures shown for one requirement; the report has them all.
+const SHOWN: usize = 2;
+
+/// The verdict as text.
+pub fn render(result: &RunResult) -> String {
+    let mut text = String::new();
+    let counts =
+        |one: &&RequirementResult| result.level == Conformance::Strict || one.level == Level::Must;
+    let failed = |one: &&RequirementResult| one.status == Status::Fail;
+    for one in result.requirements.iter().filter(failed).filter(counts) {
+        describe(&mut text, "FAIL", one, |_| true);
+    }
+    for one in result.requirements.iter().filter(failed).filter(|one| !counts(one)) {
+        describe(&mut text, "WARN", one, |_| true);
+    }
+    for one in result.requirements.iter().filter(|one| one.status != Status::Fail && !one.failures.is_empty()) {
+        if one.status == Status::Pass {
+            describe(&mut text, "WARN", one, |failure| failure.level == Level::Should);
+        }
+    }
+    for one in result.requirements.iter().filter(|one| one.status == Status::Waived) {
+        let _ = writeln!(text, "WAIVED {} {}", one.id, one.reason.as_deref().unwrap_or_default());
+    }
+    let open: Vec<&RequirementResult> =
+        result.requirements.iter().filter(|one| one.status == Status::NotVerified).collect();
+    if !open.is_empty() {
+        let _ = writeln!(text, "not verified:");
+        for one in open {
+            let _ = writeln!(text, "  {} {}: {}", one.id, one.level, one.reason.as_deref().unwrap_or_default());
+        }
+    }
+    let choices: Vec<(String, &String)> = result
+        .requirements
+        .iter()
+        .flat_map(|one| one.notes.iter().map(|note| (one.id.to_string(), note)))
+        .collect();
+    if !choices.is_empty() {
+        let _ = writeln!(text, "choices that the contract leaves:");
+        for (id, note) in choices {
+            let _ = writeln!(text, "  {id} {note}");
+        }
+    }
+    summary(&mut text, result);
+    text
+}
+
+fn describe(text: &mut String, word: &str, one: &RequirementResult, wanted: impl Fn(&Failure) -> bool) {
+    let requirement = one.id.requirement();
+    let _ = writeln!(text, "{word} {} ({}) {}", one.id, one.level, requirement.text);
+    let failures: Vec<&Failure> = one.failures.iter().filter(|failure| wanted(failure)).collect();
+    for failure in failures.iter().take(SHOWN) {
+        let _ = writeln!(text, "  in        {}", failure.scenario);
+        let _ = writeln!(text, "  call      {}", failure.call);
+        let _ = writeln!(text, "  expected  {}", failure.expected);
+        let _ = writeln!(text, "  observed  {}", failure.observed);
+        let _ = writeln!(text, "  again     {}", failure.rerun);
+    }
+    if failures.len() > SHOWN {
+        let _ = writeln!(text, "  and {} more like it", failures.len() - SHOWN);
+    }
+    if let Some(reason) = &one.reason {
+        let _ = writeln!(text, "  note      {reason}");
+    }
+    text.push('\n');
+}
+
+fn summary(text: &mut String, result: &RunResult) {
+    let level = match result.level {
+        Conformance::Core => "core",
+        Conformance::Strict => "strict",
+    };
+    let _ = writeln!(text, "library   {}", result.library.path);
+    let _ = writeln!(text, "sha256    {}", result.library.sha256);
+    let _ = writeln!(text, "contract  {}, level {level}", result.contract.version);
+    let checks: u64 = result.requirements.iter().map(|one| one.checks).sum();
+    let _ = writeln!(
+        text,
+        "{} requirements: {} pass, {} fail, {} not verified, {} waived; {} scenarios, {checks} checks, {:.1} s",
+        result.requirements.len(),
+        result.count(Status::Pass),
+        result.count(Status::Fail),
+        result.count(Status::NotVerified),
+        result.count(Status::Waived),
+        result.scenarios,
+        result.seconds,
+    );
+    let _ = writeln!(text, "verdict   {}", result.verdict.word());
+    if result.verdict == Verdict::Incomplete {
+        let _ = writeln!(text, "          nothing is broken, but what stands under `not verified` was not shown");
+    }
+}

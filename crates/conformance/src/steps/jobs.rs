@@ -1,0 +1,373 @@
+//! Jobs beside each other, in pieces, past the context's end, and with buffers of every size.
+
+use cucumber::{given, then, when};
+use worker_contract::{Function, describe_code};
+
+use super::arguments::{self, Arguments, Value};
+use super::calls::{PROMPT, build};
+use super::checks::{difference, named};
+use super::generations::{started, whole_job};
+use super::report;
+use crate::conversation::{Conversation, Generation, Kind, Step, Stop};
+use crate::program::{Buffer, Call, Guard, Handle, Op, Out, Text};
+
+#[when(regex = r#"^the host takes (\d+) tokens of job "(\w+)", if it started$"#)]
+async fn takes_if(conversation: &mut Conversation, count: u32, job: String) -> Result<(), String> {
+    let step = if_started(conversation, &job, |result| drain(result, 1024, count)).await;
+    report(conversation, step)
+}
+
+#[when(regex = r#"^the host frees job "(\w+)", if it started$"#)]
+async fn frees_if(conversation: &mut Conversation, job: String) -> Result<(), String> {
+    let step = if_started(conversation, &job, |result| Op::Call(Call::Free { result })).await;
+    report(conversation, step)
+}
+
+#[when(regex = r#"^the host takes tokens of job "(\w+)" until a call gives none$"#)]
+async fn until_none(conversation: &mut Conversation, job: String) -> Result<(), String> {
+    let step = if_started(conversation, &job, |result| drain(result, 1024, 2050)).await;
+    report(conversation, step)
+}
+
+#[given("a second model, if the library takes one")]
+async fn second_model(conversation: &mut Conversation) -> Result<(), String> {
+    let step = load_second(conversation).await;
+    report(conversation, step)
+}
+
+#[then(regex = r#"^the text "(\w+)" is the text "(\w+)" and the text "(\w+)"(?: \[([A-Z0-9]+-\d+)\])?$"#)]
+async fn pieces(
+    conversation: &mut Conversation,
+    whole: String,
+    head: String,
+    tail: String,
+    requirement: String,
+) -> Result<(), String> {
+    let step = in_pieces(conversation, &whole, &head, &tail, named(&requirement));
+    report(conversation, step)
+}
+
+#[then(regex = r#"^the text "(\w+)" has indices from 0 without a gap(?: \[([A-Z0-9]+-\d+)\])?$"#)]
+async fn indices(conversation: &mut Conversation, name: String, requirement: String) -> Result<(), String> {
+    let step = gapless(conversation, &name, named(&requirement));
+    report(conversation, step)
+}
+
+#[when(regex = r#"^the host lets two jobs take turns, from ("[^"]*") as "(\w+)" and from ("[^"]*") as "(\w+)"$"#)]
+async fn turns(
+    conversation: &mut Conversation,
+    left: String,
+    left_name: String,
+    right: String,
+    right_name: String,
+) -> Result<(), String> {
+    let step = take_turns(conversation, [(&left, &left_name), (&right, &right_name)]).await;
+    report(conversation, step)
+}
+
+#[when(regex = r"^the host generates (\d+) tokens at temperature ([\d.]+) with each of (\d+) seeds$")]
+async fn each_seed(conversation: &mut Conversation, count: u32, temperature: f32, seeds: u64) -> Result<(), String> {
+    let step = many_seeds(conversation, count, temperature, seeds).await;
+    report(conversation, step)
+}
+
+#[then("it is noted whether seeds that differ in their upper half alone give different texts")]
+async fn upper_half(conversation: &mut Conversation) -> Result<(), String> {
+    let step = note_upper_half(conversation).await;
+    report(conversation, step)
+}
+
+#[when("the host generates past the context length")]
+async fn past_context(conversation: &mut Conversation) -> Result<(), String> {
+    let step = overrun(conversation, false).await;
+    report(conversation, step)
+}
+
+#[when("the host starts a job whose prompt is longer than the context")]
+async fn long_prompt(conversation: &mut Conversation) -> Result<(), String> {
+    let step = overrun(conversation, true).await;
+    report(conversation, step)
+}
+
+#[when(regex = r"^the host generates (\d+) tokens from a prompt of (\d+) bytes$")]
+async fn prompt_of(conversation: &mut Conversation, count: u32, length: usize) -> Result<(), String> {
+    let prompt = "The quick brown fox jumps over the lazy dog. ".bytes().cycle().take(length).collect();
+    let given = [("prompt".to_owned(), Value::Text(prompt))].into();
+    let step = whole_job(conversation, count, given)
+        .await
+        .map(|generation| drop(conversation.texts.insert("text".to_owned(), generation)));
+    report(conversation, step)
+}
+
+#[when("the host generates the same tokens with buffers one byte too small, then exactly large enough")]
+async fn exact_buffers(conversation: &mut Conversation) -> Result<(), String> {
+    let step = fit(conversation).await;
+    report(conversation, step)
+}
+
+#[then(regex = r"^every too-small buffer is refused(?: \[([A-Z0-9]+-\d+)\])?$")]
+async fn small_refused(conversation: &mut Conversation, requirement: String) -> Result<(), String> {
+    let found = conversation.fit.accepted.take();
+    let step = conversation.judge(named(&requirement), found.is_none(), || {
+        let expected = "false with CUDA_ERROR_INVALID_PARAMETER (5): no room for the text and its NUL".to_owned();
+        let (call, observed) = found.unwrap_or_default();
+        (call, expected, observed)
+    });
+    report(conversation, step)
+}
+
+#[then(regex = r"^every buffer that is exactly large enough is filled(?: \[([A-Z0-9]+-\d+)\])?$")]
+async fn exact_filled(conversation: &mut Conversation, requirement: String) -> Result<(), String> {
+    let found = conversation.fit.unfilled.take();
+    let step = conversation.judge(named(&requirement), found.is_none(), || {
+        let (call, observed) = found.unwrap_or_default();
+        (call, "the token that a roomy buffer gets".to_owned(), observed)
+    });
+    report(conversation, step)
+}
+
+#[then(regex = r"^nothing is lost by a refusal(?: \[([A-Z0-9]+-\d+)\])?$")]
+async fn nothing_lost(conversation: &mut Conversation, requirement: String) -> Result<(), String> {
+    let found = conversation.fit.lost.take();
+    let step = conversation.judge(named(&requirement), found.is_none(), || {
+        let (call, observed) = found.unwrap_or_default();
+        (call, "the token that the refused call would have given".to_owned(), observed)
+    });
+    report(conversation, step)
+}
+
+#[when(regex = r"^the host takes the tokens of jobs with buffers of every size from (\d+) to (\d+) bytes$")]
+async fn every_size(conversation: &mut Conversation, from: i32, to: i32) -> Result<(), String> {
+    let mut step = Ok(());
+    for size in from..=to {
+        if step.is_ok() {
+            step = sized_job(conversation, size).await;
+        }
+    }
+    report(conversation, step)
+}
+
+fn drain(result: Handle, buffer: i32, limit: u32) -> Op {
+    Op::Drain { result, buffer, index: Out::Given, limit, pause_us: 0 }
+}
+
+async fn if_started(conversation: &mut Conversation, job: &str, op: impl FnOnce(Handle) -> Op) -> Step {
+    let result = conversation.need(Kind::Job, job)?;
+    // Without a handle the executor makes no call: the refusal before it was permitted, or is judged already.
+    conversation.run(vec![op(result)]).await.map(drop)
+}
+
+async fn load_second(conversation: &mut Conversation) -> Step {
+    let call = build(conversation, Function::LoadModel, Arguments::new(), Some("second"))?;
+    let trace = conversation.run(vec![Op::Call(call)]).await?;
+    match trace.last().and_then(|load| load.returned()).map(|returned| returned.handle()) {
+        Some(Some(_)) => Ok(()),
+        Some(None) => Err(Stop::NotApplicable("the library refuses a second model in one context".to_owned())),
+        None => Err(Stop::Blocked("the second load did not return".to_owned())),
+    }
+}
+
+fn in_pieces(
+    conversation: &mut Conversation,
+    whole: &str,
+    head: &str,
+    tail: &str,
+    requirement: Option<&str>,
+) -> Step {
+    let expected = conversation.text(whole)?;
+    let mut found = conversation.text(head)?;
+    let rest = conversation.text(tail)?;
+    found.tokens.extend(rest.tokens);
+    let good = expected.pieces() == found.pieces();
+    conversation.judge(requirement, good, || {
+        let call = format!("the tokens of {head} and {tail}");
+        (call, format!("those of {whole}"), difference(&expected, &found))
+    })
+}
+
+fn gapless(conversation: &mut Conversation, name: &str, requirement: Option<&str>) -> Step {
+    let text = conversation.text(name)?;
+    let indices: Vec<Option<i32>> = text.tokens.iter().map(|(_, index)| *index).collect();
+    let good = indices.iter().zip(0..).all(|(found, wanted)| *found == Some(wanted));
+    conversation.judge(requirement, good, || {
+        let shown: Vec<String> =
+            indices.iter().map(|index| index.map_or("none".to_owned(), |index| index.to_string())).collect();
+        (format!("the indices of {name}"), "0, 1, 2, ...".to_owned(), shown.join(", "))
+    })
+}
+
+async fn take_turns(conversation: &mut Conversation, sides: [(&str, &str); 2]) -> Step {
+    const TOKENS: u32 = 12;
+    let mut handles = Vec::new();
+    for (prompt, name) in sides {
+        let prompt = arguments::value(prompt).map_or(Value::Null, |(value, _)| value);
+        let given =
+            [("prompt".to_owned(), prompt), ("max_tokens".to_owned(), Value::Integer(TOKENS.into()))].into();
+        let call = build(conversation, Function::InferenceStart, given, Some(name))?;
+        let trace = conversation.run(vec![Op::Call(call)]).await?;
+        let refused = trace.last().and_then(|start| start.returned()).is_some_and(|start| start.handle().is_none());
+        if refused && !handles.is_empty() {
+            return Err(Stop::NotApplicable("the library refuses a second job on one model".to_owned()));
+        }
+        started(&trace)?;
+        handles.push(conversation.need(Kind::Job, name)?);
+    }
+    let mut program = Vec::new();
+    for _ in 0..=TOKENS {
+        program.extend(handles.iter().map(|&result| drain(result, 1024, 1)));
+    }
+    let trace = conversation.run(program).await?;
+    for ((_, name), handle) in sides.iter().zip(&handles) {
+        let own = trace.iter().filter(|observation| {
+            matches!(observation.call(), Some(Call::NextToken { result, .. }) if result == handle)
+        });
+        conversation.texts.insert((*name).to_owned(), Generation::from_trace(own));
+    }
+    Ok(())
+}
+
+async fn seeded(conversation: &mut Conversation, count: u32, temperature: f32, seed: u64) -> Result<Generation, Stop> {
+    let given = [
+        ("temperature".to_owned(), Value::Real(temperature)),
+        ("seed".to_owned(), Value::Integer(seed.into())),
+    ];
+    whole_job(conversation, count, given.into()).await
+}
+
+async fn many_seeds(conversation: &mut Conversation, count: u32, temperature: f32, seeds: u64) -> Step {
+    for seed in 0..seeds {
+        let generation = seeded(conversation, count, temperature, seed).await?;
+        conversation.texts.insert(format!("seed{seed}"), generation);
+    }
+    Ok(())
+}
+
+async fn note_upper_half(conversation: &mut Conversation) -> Step {
+    let mut texts = Vec::new();
+    for upper in 0..4_u64 {
+        texts.push(seeded(conversation, 24, 1.5, upper << 32 | 1).await?.text());
+    }
+    let differ = texts.iter().any(|text| *text != texts[0]);
+    let what = if differ { "give different texts" } else { "give one text: the upper half is ignored" };
+    conversation.verdicts.note("DET-06", format!("seeds that differ in their upper 32 bits alone {what}"));
+    Ok(())
+}
+
+/// A context longer than this is not filled token by token.
+const FILLABLE: u64 = 2048;
+/// Codes with which a job that does not fit may be refused. Source: INF-13, and "99 is as good".
+const REFUSALS: [i32; 4] = [2, 4, 5, 99];
+
+async fn overrun(conversation: &mut Conversation, by_prompt: bool) -> Step {
+    let setting = conversation.setting()?;
+    let length = setting.model().map_or(0, |model| model.facts.context_length);
+    if !by_prompt && length > FILLABLE {
+        let why = format!("a context of {length} tokens is longer than the largest max_tokens fills");
+        return Err(Stop::NotApplicable(why));
+    }
+    let prompt: Vec<u8> = if by_prompt {
+        // Characters so rare that no vocabulary joins two of them: at least a token each.
+        (0..length + 16)
+            .filter_map(|at| char::from_u32(0x10300 + (at * 7 % 27) as u32))
+            .flat_map(|c| c.to_string().into_bytes())
+            .collect()
+    } else {
+        PROMPT.into()
+    };
+    let model = conversation.need(Kind::Model, "model")?;
+    let bind = conversation.bind(Kind::Job, "overrun");
+    let result = Handle::Slot(bind);
+    let max_tokens = if by_prompt { 16 } else { 2048 };
+    let prompt = Text::Bytes(prompt);
+    let start = Call::Start { bind, model, prompt, max_tokens, temperature: 0.0, seed: 1, code: Out::Given };
+    let trace = conversation
+        .run(vec![Op::Call(start), drain(result, 1024, 2050), Op::Call(Call::Free { result })])
+        .await?;
+    let generation = Generation::from_trace(&trace);
+    let Some(code) = generation.last_code else { return Ok(()) };
+    let what = if by_prompt { "a prompt longer than the context" } else { "a job past the context length" };
+    let how = match code {
+        0 => format!("ends cleanly after {} tokens", generation.tokens.len()),
+        code => format!("fails with {} after {} tokens", describe_code(code), generation.tokens.len()),
+    };
+    conversation.verdicts.note("INF-13", format!("{what} {how}"));
+    let good = code == 0 || REFUSALS.contains(&code);
+    conversation.judge(Some("INF-13"), good, || {
+        ("cuda_inference_next_token at the end of the context".to_owned(), "false with 0, 2, 4 or 5".to_owned(), how)
+    })
+}
+
+/// A call and what it gave.
+type Odd = Option<(String, String)>;
+
+/// What came of buffers that are just too small or just large enough.
+#[derive(Default)]
+pub struct Fit {
+    accepted: Odd,
+    unfilled: Odd,
+    lost: Odd,
+}
+
+async fn fit(conversation: &mut Conversation) -> Step {
+    let roomy = conversation.text("roomy")?;
+    let model = conversation.need(Kind::Model, "model")?;
+    conversation.fit = Fit::default();
+    // First with exact sizes alone, then with a refusal before each token.
+    for refuse in [false, true] {
+        let bind = conversation.bind(Kind::Job, "exact");
+        let result = Handle::Slot(bind);
+        let (prompt, max_tokens) = (Text::new(PROMPT), roomy.tokens.len().max(1) as i32);
+        let start = Call::Start { bind, model, prompt, max_tokens, temperature: 0.0, seed: 1, code: Out::Given };
+        let mut program = vec![Op::Call(start)];
+        for (at, (text, _)) in roomy.tokens.iter().enumerate() {
+            let guard = if at % 2 == 0 { Guard::After } else { Guard::Before };
+            let call = |size: usize| {
+                let buffer = Buffer { pointer: Out::Given, size: size as i32, guard };
+                Op::Call(Call::NextToken { result, buffer, index: Out::Given, code: Out::Given })
+            };
+            if refuse && !text.is_empty() {
+                program.push(call(text.len()));
+            }
+            program.push(call(text.len() + 1));
+        }
+        program.push(Op::Call(Call::Free { result }));
+        let trace = conversation.run(program).await?;
+        started(&trace)?;
+        let mut calls = trace.iter().filter(|one| matches!(one.call(), Some(Call::NextToken { .. })));
+        for (at, (text, _)) in roomy.tokens.iter().enumerate() {
+            let tell = |one: &crate::trace::Observation| Some((one.event.to_string(), one.outcome.to_string()));
+            if refuse && !text.is_empty() {
+                let Some(small) = calls.next() else { break };
+                let refused =
+                    small.returned().is_some_and(|got| !got.is_true() && got.written_code().is_none_or(|c| c == 5));
+                if !refused {
+                    conversation.fit.accepted = tell(small);
+                    break;
+                }
+            }
+            let Some(exact) = calls.next() else { break };
+            let wanted = crate::trace::Token::Bytes(text.clone());
+            let same = exact.returned().is_some_and(|got| {
+                got.is_true() && got.text.as_ref() == Some(&wanted) && got.index.is_none_or(|i| i == at as i32)
+            });
+            if !same {
+                let odd = if refuse { &mut conversation.fit.lost } else { &mut conversation.fit.unfilled };
+                *odd = tell(exact);
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn sized_job(conversation: &mut Conversation, size: i32) -> Step {
+    let model = conversation.need(Kind::Model, "model")?;
+    let bind = conversation.bind(Kind::Job, "sized");
+    let result = Handle::Slot(bind);
+    let prompt = Text::new(PROMPT);
+    let start =
+        Call::Start { bind, model, prompt, max_tokens: 8, temperature: 1.0, seed: 3, code: Out::Given };
+    let trace =
+        conversation.run(vec![Op::Call(start), drain(result, size, 9), Op::Call(Call::Free { result })]).await?;
+    started(&trace)
+}

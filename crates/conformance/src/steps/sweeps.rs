@@ -1,0 +1,140 @@
+//! Steps that make many calls at once: all NULL combinations, all messages, all devices.
+
+use cucumber::{then, when};
+use worker_contract::ErrorCode;
+
+use super::calls::PROMPT;
+use super::checks::named;
+use super::report;
+use crate::conversation::{Conversation, Kind, Step, Stop};
+use crate::program::{Buffer, Call, Device, Guard, Handle, Op, Out, Slot, Text};
+use crate::setting::bytes;
+use crate::trace::Outcome;
+
+/// Codes around, between and far from the defined ones.
+const UNDEFINED: [i32; 12] = [-1, -2, -5, -99, 9, 10, 50, 98, 100, 1 << 16, i32::MAX, i32::MIN];
+
+#[when("the host asks for every message")]
+async fn every_message(conversation: &mut Conversation) -> Result<(), String> {
+    let codes = ErrorCode::ALL.map(ErrorCode::raw).into_iter().chain(UNDEFINED);
+    let program = codes.map(|code| Op::Call(Call::ErrorMessage { code })).collect();
+    let step = conversation.run(program).await.map(drop);
+    report(conversation, step)
+}
+
+#[when(regex = r"^the host calls every function with (every combination of NULL pointers|NULL for every handle)$")]
+async fn every_null(conversation: &mut Conversation, which: String) -> Result<(), String> {
+    let step = null_combinations(conversation, which.starts_with("every")).await;
+    report(conversation, step)
+}
+
+#[then(regex = r"^every one of them gives the failure value(?: \[([A-Z0-9]+-\d+)\])?$")]
+async fn all_failed(conversation: &mut Conversation, requirement: String) -> Result<(), String> {
+    let trace = std::mem::take(&mut conversation.threads);
+    let wrong = trace.iter().find(|observation| {
+        let Some(call) = observation.call() else { return false };
+        match &observation.outcome {
+            Outcome::Died(_) => true,
+            Outcome::Returned(returned) if call.has_null() => {
+                returned.handle().is_some() || returned.is_true() || returned.bytes().is_some_and(|bytes| bytes != 0)
+            }
+            _ => false,
+        }
+    });
+    let step = if trace.is_empty() {
+        Err(Stop::Blocked("no call was made".to_owned()))
+    } else {
+        conversation.judge(named(&requirement), wrong.is_none(), || {
+            let (call, outcome) =
+                wrong.map(|wrong| (wrong.event.to_string(), wrong.outcome.to_string())).unwrap_or_default();
+            (call, "the failure value".to_owned(), outcome)
+        })
+    };
+    report(conversation, step)
+}
+
+#[when("the host opens a context on every device")]
+async fn every_device(conversation: &mut Conversation) -> Result<(), String> {
+    let step = open_all(conversation).await;
+    report(conversation, step)
+}
+
+#[then(regex = r"^every device has a context of its own(?: \[([A-Z0-9]+-\d+)\])?$")]
+async fn contexts_of_devices(conversation: &mut Conversation, requirement: String) -> Result<(), String> {
+    let trace = std::mem::take(&mut conversation.threads);
+    let mut handles: Vec<u64> = trace.iter().filter_map(|observation| observation.returned()?.handle()).collect();
+    handles.sort_unstable();
+    handles.dedup();
+    let step = conversation.judge(named(&requirement), handles.len() == trace.len() && !trace.is_empty(), || {
+        let observed = format!("{} different contexts", handles.len());
+        ("cuda_init on every device".to_owned(), format!("{} different contexts", trace.len()), observed)
+    });
+    report(conversation, step)
+}
+
+#[then(regex = r#"^the contexts "(\w+)" and "(\w+)" are distinct(?: \[([A-Z0-9]+-\d+)\])?$"#)]
+async fn distinct(conversation: &mut Conversation, a: String, b: String, requirement: String) -> Result<(), String> {
+    let handles = [a.as_str(), b.as_str()].map(|name| conversation.context_bits(name));
+    let step = match handles {
+        [Some(first), Some(second)] => conversation.judge(named(&requirement), first != second, || {
+            let call = "cuda_init, twice".to_owned();
+            (call, "two different contexts".to_owned(), format!("{first:#x} both times"))
+        }),
+        _ => Err(Stop::Blocked(format!("context {a} or {b} was not opened"))),
+    };
+    report(conversation, step)
+}
+
+async fn open_all(conversation: &mut Conversation) -> Step {
+    let count = conversation.setting()?.facts.devices.unwrap_or(0).clamp(0, 64);
+    let program = (0..count)
+        .map(|id| {
+            let bind = conversation.bind(Kind::Context, &format!("device{id}"));
+            Op::Call(Call::Init { bind, device: Device::Id(id), code: Out::Given })
+        })
+        .collect();
+    conversation.threads = conversation.run(program).await?;
+    Ok(())
+}
+
+async fn null_combinations(conversation: &mut Conversation, all: bool) -> Step {
+    let setting = conversation.setting()?;
+    let path = setting.model().map(|model| bytes(&model.path)).unwrap_or_default();
+    let [ctx, model, result] = [(Kind::Context, "context"), (Kind::Model, "model"), (Kind::Job, "job")]
+        .map(|(kind, name)| conversation.named(kind, name).filter(|_| all).unwrap_or(Handle::Null));
+    let mut program = Vec::new();
+    // Bit n of the pattern: the n-th pointer is NULL.
+    for pattern in 0..16_u32 {
+        let bit = |n: u32| pattern & (1 << n) != 0;
+        let out = |n: u32| if bit(n) { Out::Null } else { Out::Given };
+        let handle = |n: u32, handle: Handle| if bit(n) { Handle::Null } else { handle };
+        let text = |n: u32, bytes: &[u8]| if bit(n) { Text::Null } else { Text::new(bytes) };
+        let mut push = |call: Call, pointers: u32| {
+            // Patterns beyond the function's own pointers repeat what was called already.
+            if pattern < 1 << pointers && (call.has_null() || call.code() == Some(Out::Null)) {
+                program.push(Op::Call(call));
+            }
+        };
+        let slot: Slot = conversation.fresh_slot();
+        push(Call::Init { bind: slot, device: Device::Id(-1), code: out(0) }, 1);
+        push(Call::Destroy { ctx: handle(0, Handle::Null) }, 1);
+        push(Call::UnloadModel { model: handle(0, Handle::Null) }, 1);
+        push(Call::Free { result: handle(0, Handle::Null) }, 1);
+        push(Call::ModelVramUsage { model: handle(0, model) }, 1);
+        push(Call::VramUsage { model: handle(0, model) }, 1);
+        push(Call::ProcessVramUsage { ctx: handle(0, ctx) }, 1);
+        push(Call::CheckResidency { model: handle(0, model), code: out(1) }, 2);
+        push(Call::CheckHealth { ctx: handle(0, ctx), code: out(1) }, 2);
+        let bind = conversation.fresh_slot();
+        push(Call::LoadModel { bind, ctx: handle(0, ctx), path: text(1, &path), vram: out(2), code: out(3) }, 4);
+        let bind = conversation.fresh_slot();
+        let (prompt, max_tokens) = (text(1, PROMPT.as_bytes()), 4);
+        let start =
+            Call::Start { bind, model: handle(0, model), prompt, max_tokens, temperature: 0.0, seed: 0, code: out(2) };
+        push(start, 3);
+        let buffer = Buffer { pointer: out(1), size: 256, guard: Guard::After };
+        push(Call::NextToken { result: handle(0, result), buffer, index: out(2), code: out(3) }, 4);
+    }
+    conversation.threads = conversation.run(program).await?;
+    Ok(())
+}

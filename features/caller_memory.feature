@@ -1,0 +1,58 @@
+Feature: the caller's memory
+  Buffers end at pages that may not be touched, out-parameters lie between canaries, inputs are read-only and end
+  at such a page, and all of it is taken away when the call returns. This holds in every scenario.
+
+  @MEM-01
+  Scenario: nothing is written outside buffers of any size
+    Given a loaded model
+    When the host takes the tokens of jobs with buffers of every size from 1 to 40 bytes
+    Then nothing outside a buffer was written
+
+  @MEM-02 @MEM-03 @MEM-04
+  Scenario: out-parameters, prompts and paths in a whole conversation
+    Given an open job with prompt = "A prompt that ends exactly where its page ends"
+    When the host takes the rest
+    And the host calls cuda_inference_free
+    And the host calls cuda_load_model with model_path = missing-file as "none"
+    And the host calls cuda_check_vram_residency
+    And the host calls cuda_check_device_health
+    Then nothing beside an out-parameter was written [MEM-02]
+    And inputs were neither written nor read past their end [MEM-03]
+    And no pointer was used after its call [MEM-04]
+
+  @MEM-03
+  Scenario Outline: prompts of every length end at the end of a page
+    Given a loaded model
+    When the host generates 2 tokens from a prompt of <length> bytes
+    Then the text "text" ends cleanly
+
+    Examples:
+      | length |
+      | 1      |
+      | 2      |
+      | 3      |
+      | 7      |
+      | 15     |
+      | 16     |
+      | 17     |
+      | 31     |
+      | 32     |
+      | 33     |
+      | 63     |
+      | 64     |
+      | 65     |
+      | 127    |
+
+  @MEM-05
+  Scenario Outline: host memory does not grow over 200 rounds
+    Given a loaded model
+    When the host runs 200 rounds of: <cycle>
+    Then host memory does not grow
+
+    Examples:
+      | cycle                                 |
+      | init, destroy                         |
+      | load, unload                          |
+      | job                                   |
+      | refused load, refused start           |
+      | checks, messages                      |

@@ -1,0 +1,151 @@
+Feature: determinism
+  The same library on the same device gives the same tokens for the same request.
+
+  @DET-01
+  Scenario Outline: greedy text is the same run after run on one model
+    Given a loaded model
+    When the host generates <count> tokens as "first"
+    And the host generates <count> tokens as "second"
+    And the host generates <count> tokens as "third"
+    Then the texts "first" and "second" are the same
+    And the texts "first" and "third" are the same
+
+    Examples:
+      | count |
+      | 1     |
+      | 24    |
+      | 150   |
+
+  @DET-02
+  Scenario: greedy text is the same after a reload
+    Given a loaded model
+    When the host generates 24 tokens as "first"
+    And the host calls cuda_unload_model
+    And the host calls cuda_load_model
+    And the host generates 24 tokens as "reloaded"
+    Then the texts "first" and "reloaded" are the same
+
+  @DET-02
+  Scenario: greedy text is the same in another context
+    Given a loaded model "one" in context "A"
+    And a loaded model "two" in context "B"
+    When the host generates 24 tokens with model = one as "first"
+    And the host generates 24 tokens with model = two as "second"
+    Then the texts "first" and "second" are the same
+
+  @DET-03
+  Scenario: greedy text is the same in another process
+    Given a loaded model
+    When the host generates 24 tokens as "first"
+    And the host uses the library in a new process
+    And the host generates 24 tokens as "second"
+    And the host uses the library in a new process
+    And the host generates 24 tokens as "third"
+    Then the texts "first" and "second" are the same
+    And the texts "first" and "third" are the same
+
+  @DET-04
+  Scenario Outline: the seed does not matter to greedy text
+    Given a loaded model
+    When the host generates 24 tokens with temperature = <zero>, seed = 1 as "one"
+    And the host generates 24 tokens with temperature = 0.0, seed = <seed> as "other"
+    Then the texts "one" and "other" are the same
+
+    Examples:
+      | zero | seed       |
+      | 0.0  | 0          |
+      | 0.0  | 2          |
+      | 0.0  | 4294967297 |
+      | 0.0  | UINT64_MAX |
+      | -0.0 | 12345      |
+
+  @DET-05
+  Scenario Outline: sampled text is the same for the same seed: on one model, reloaded, in another context and process
+    Given a loaded model
+    When the host generates 24 tokens with temperature = <temperature>, seed = <seed> as "first"
+    And the host generates 24 tokens with temperature = <temperature>, seed = <seed> as "again"
+    Then the texts "first" and "again" are the same
+    When the host calls cuda_unload_model
+    And the host calls cuda_load_model
+    And the host generates 24 tokens with temperature = <temperature>, seed = <seed> as "reloaded"
+    Then the texts "first" and "reloaded" are the same
+    When the host calls cuda_init as "B"
+    And the host calls cuda_load_model with ctx = B as "other"
+    And the host generates 24 tokens with model = other, temperature = <temperature>, seed = <seed> as "elsewhere"
+    Then the texts "first" and "elsewhere" are the same
+    When the host uses the library in a new process
+    And the host generates 24 tokens with temperature = <temperature>, seed = <seed> as "process"
+    Then the texts "first" and "process" are the same
+
+    Examples:
+      | temperature | seed       |
+      | 0.5         | 42         |
+      | 1.0         | 0          |
+      | 1.5         | UINT64_MAX |
+      | 2.0         | 4294967296 |
+
+  @DET-06
+  Scenario: seeds matter to sampled text
+    Given a loaded model
+    When the host generates 24 tokens at temperature 1.5 with each of 16 seeds
+    Then at least 2 of the texts "seed" differ
+    And it is noted whether seeds that differ in their upper half alone give different texts
+
+  @DET-07
+  Scenario Outline: a shorter job gives the beginning of a longer one
+    Given a loaded model
+    When the host generates 40 tokens with temperature = <temperature>, seed = 9 as "long"
+    And the host generates 1 token with temperature = <temperature>, seed = 9 as "one"
+    And the host generates 13 tokens with temperature = <temperature>, seed = 9 as "short"
+    Then the text "long" begins with the text "one"
+    And the text "long" begins with the text "short"
+
+    Examples:
+      | temperature |
+      | 0.0         |
+      | 1.2         |
+
+  @DET-08
+  Scenario: what ran before changes nothing
+    Given a loaded model
+    When the host generates 24 tokens as "fresh"
+    And the host generates 60 tokens from "A long and different story begins" with temperature = 1.9, seed = 77 as "noise"
+    And the host generates 1 token from "x" as "noise"
+    And the host generates 24 tokens as "later"
+    Then the texts "fresh" and "later" are the same
+
+  @DET-08
+  Scenario: a job that was abandoned changes nothing
+    Given a loaded model
+    When the host generates 24 tokens with temperature = 1.0, seed = 5 as "fresh"
+    And the host calls cuda_inference_start with prompt = "Never finished", temperature = 1.0, seed = 6
+    And the host takes 7 tokens
+    And the host calls cuda_inference_free
+    And the host generates 24 tokens with temperature = 1.0, seed = 5 as "later"
+    Then the texts "fresh" and "later" are the same
+
+  @DET-08
+  Scenario: what runs beside in another context changes nothing
+    Given a loaded model "one" in context "A"
+    And a loaded model "two" in context "B"
+    When the host generates 16 tokens with model = one, temperature = 1.0, seed = 3 as "alone"
+    And the host calls cuda_inference_start with model = one, temperature = 1.0, seed = 3 as "left"
+    And the host takes 6 tokens of job "left" as "head"
+    And the host generates 20 tokens from "Beside it" with model = two, temperature = 1.3, seed = 8 as "noise"
+    And the host takes the rest of job "left" as "tail"
+    Then the text "alone" is the text "head" and the text "tail"
+
+  @DET-09
+  Scenario Outline: how the host asks changes nothing
+    Given a loaded model
+    When the host generates 24 tokens with temperature = 1.0, seed = 4 as "usual"
+    And the host generates 24 tokens with temperature = 1.0, seed = 4, <manner> as "other"
+    Then the texts "usual" and "other" are the same
+
+    Examples:
+      | manner                    |
+      | token_buffer_size = 64    |
+      | token_buffer_size = 257   |
+      | token_buffer_size = 65536 |
+      | token_index = NULL        |
+      | pause_us = 2000           |

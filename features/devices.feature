@@ -1,0 +1,91 @@
+Feature: devices and contexts
+
+  @DEV-01
+  Scenario: the device count never changes
+    When the host calls cuda_get_device_count
+    Then the call returns a count of 0 or more
+    When the host notes the answer as "first"
+    And the host calls cuda_get_device_count 5 times
+    And the host notes the answer as "later"
+    Then the answers "first" and "later" are the same
+    When the host calls cuda_init
+    And the host calls cuda_get_device_count
+    And the host notes the answer as "in use"
+    Then the answers "first" and "in use" are the same
+
+  @DEV-02
+  Scenario: every device gives a context
+    Given a device
+    When the host opens a context on every device
+    Then every device has a context of its own
+
+  @DEV-03
+  Scenario Outline: a device that does not exist is refused
+    Given a device
+    When the host calls cuda_init with gpu_device = <device>
+    Then the call returns NULL with CUDA_ERROR_INVALID_DEVICE
+
+    Examples:
+      | device   |
+      | -1       |
+      | -2       |
+      | count    |
+      | count+1  |
+      | 4096     |
+      | INT_MAX  |
+      | INT_MIN  |
+
+  @DEV-04
+  Scenario Outline: without a device there is no context
+    Given no device at all
+    When the host calls cuda_init with gpu_device = <device>
+    Then the call returns NULL with CUDA_ERROR_DEVICE_NOT_FOUND or CUDA_ERROR_INVALID_DEVICE
+
+    Examples:
+      | device  |
+      | 0       |
+      | 1       |
+      | -1      |
+      | INT_MAX |
+
+  @DEV-05
+  Scenario: two contexts on one device live side by side
+    Given a context "A"
+    When the host calls cuda_init as "B"
+    Then the contexts "A" and "B" are distinct
+    When the host calls cuda_destroy with ctx = A
+    And the host calls cuda_check_device_health with ctx = B
+    Then the call returns true with CUDA_SUCCESS
+
+  @DEV-05
+  Scenario: two contexts on one device generate side by side
+    Given a loaded model "one" in context "A"
+    And a loaded model "two" in context "B"
+    When the host generates 12 tokens with model = one as "alone"
+    And the host generates 12 tokens with model = two as "beside"
+    Then the texts "alone" and "beside" are the same
+    When the host calls cuda_unload_model with model = one
+    And the host calls cuda_destroy with ctx = A
+    And the host generates 12 tokens with model = two as "after"
+    Then the texts "alone" and "after" are the same
+
+  @DEV-05
+  Scenario: contexts on two devices live side by side
+    Given a second device
+    And a context "A" on device 0
+    When the host calls cuda_init with gpu_device = 1 as "B"
+    Then the contexts "A" and "B" are distinct
+
+  @DEV-06
+  Scenario: a hundred contexts opened and destroyed leak nothing
+    Given a context
+    When the host runs 100 rounds of: init, destroy
+    Then process VRAM usage does not grow
+    And host memory does not grow
+    And the number of open descriptors does not grow
+
+  @DEV-07
+  Scenario: many threads open contexts at once
+    Given a device
+    When 8 threads at once open a context
+    Then every thread gets a context of its own

@@ -1,0 +1,133 @@
+Feature: error codes
+  Every call that can fail tells by a code why, and a failure harms nothing but the call itself.
+  Codes that are written, known, and of the function's own set are judged at every call of every scenario.
+
+  @ERR-01 @ERR-02 @ERR-03 @ERR-04
+  Scenario: a whole conversation reports a code at every call
+    Given a loaded model
+    When the host generates 8 tokens
+    And the host calls cuda_check_vram_residency
+    And the host calls cuda_check_device_health
+    And the host calls cuda_load_model with model_path = missing-file as "none"
+    And the host calls cuda_inference_start with max_tokens = 0 as "none"
+    And the host calls cuda_init with gpu_device = -1 as "none"
+    Then the process goes on [ERR-02]
+
+  @ERR-05
+  Scenario Outline: a code does not stick: a good call after a refused one reports success
+    Given a loaded model
+    When the host calls <refused> as "none"
+    And the host calls <good> as "again"
+    Then the call returns a handle with CUDA_SUCCESS
+
+    Examples:
+      | refused                                              | good                           |
+      | cuda_inference_start with max_tokens = 0             | cuda_inference_start           |
+      | cuda_inference_start with temperature = 2.5          | cuda_inference_start           |
+      | cuda_init with gpu_device = -1                       | cuda_init                      |
+
+  @ERR-05
+  Scenario Outline: a refusal does not stick to a check
+    Given a loaded model
+    When the host calls <refused>
+    And the host calls <good>
+    Then the call returns true with CUDA_SUCCESS
+
+    Examples:
+      | refused                                 | good                      |
+      | cuda_check_vram_residency with model = NULL | cuda_check_vram_residency |
+      | cuda_check_device_health with ctx = NULL    | cuda_check_device_health  |
+
+  @ERR-06
+  Scenario Outline: a failed call leaves the library usable
+    Given a loaded model
+    When the host calls <failing> as "none"
+    Then a normal job works
+
+    Examples:
+      | failing                                                  |
+      | cuda_init with gpu_device = -1                           |
+      | cuda_load_model with model_path = missing-file           |
+      | cuda_load_model with model_path = directory              |
+      | cuda_load_model with ctx = NULL                          |
+      | cuda_load_model with model_path = wrong-magic-ggml            |
+      | cuda_inference_start with max_tokens = 0                 |
+      | cuda_inference_start with temperature = NaN              |
+      | cuda_inference_start with prompt = NULL                  |
+      | cuda_inference_next_token with result = NULL             |
+      | cuda_check_vram_residency with model = NULL              |
+
+  @ERR-06
+  Scenario Outline: a failed next call leaves the job and the model usable
+    Given an open job
+    When the host calls <failing>
+    And the host takes the rest
+    And the host calls cuda_inference_free
+    Then a normal job works
+
+    Examples:
+      | failing                                                     |
+      | cuda_inference_next_token with token_out = NULL             |
+      | cuda_inference_next_token with token_buffer_size = 0        |
+      | cuda_inference_next_token with token_buffer_size = 1        |
+
+  @ERR-07
+  Scenario Outline: a failed load leaves the reported usage untouched or 0
+    Given a context
+    When the host calls cuda_load_model with model_path = <path> as "none"
+    Then the call returns NULL
+
+    Examples:
+      | path             |
+      | missing-file     |
+      | directory        |
+      | wrong-magic-ggml      |
+      | sparse-huge-file |
+
+  @ERR-08
+  Scenario: nothing crosses the boundary in a whole life of a host
+    Given a loaded model
+    When the host generates 16 tokens
+    And the host calls cuda_unload_model
+    And the host calls cuda_destroy
+    And the host leaves the process by exit
+    Then the library lets the process end
+
+  @ERR-09
+  Scenario Outline: without error_code the failure value still comes back, and nothing is leaked
+    Given a loaded model
+    When the host calls <failing>, error_code = NULL as "none"
+    Then the call returns <failure>
+
+    Examples:
+      | failing                                                       | failure |
+      | cuda_init with gpu_device = -1                                | NULL    |
+      | cuda_load_model with model_path = missing-file                | NULL    |
+      | cuda_load_model with ctx = NULL                               | NULL    |
+      | cuda_load_model with model_path = wrong-magic-ggml                 | NULL    |
+      | cuda_inference_start with max_tokens = 0                      | NULL    |
+      | cuda_inference_start with prompt = NULL                       | NULL    |
+      | cuda_inference_next_token with result = NULL                  | false   |
+      | cuda_check_vram_residency with model = NULL                   | false   |
+      | cuda_check_device_health with ctx = NULL                      | false   |
+
+  @ERR-09
+  Scenario: without error_code good calls work as well
+    Given a context
+    When the host calls cuda_load_model with error_code = NULL
+    And the host calls cuda_inference_start with error_code = NULL
+    Then the call returns a handle
+    When the host calls cuda_inference_next_token with error_code = NULL
+    Then the call returns true
+    When the host calls cuda_check_vram_residency with error_code = NULL
+    Then the call returns true
+    When the host calls cuda_check_device_health with error_code = NULL
+    Then the call returns true
+
+  @ERR-09
+  Scenario: failed calls without error_code keep no memory
+    Given a loaded model
+    When the host runs 50 rounds of: load without error_code, start without error_code
+    Then process VRAM usage does not grow
+    And model VRAM usage does not grow
+    And host memory does not grow

@@ -1,0 +1,74 @@
+Feature: injected faults
+  A backend that can bring a fault about says how in its profile. Without that, these are not verified.
+
+  @FAULT-01
+  Scenario: no memory for the KV cache
+    Given a profile that can inject FAULT-01
+    And a loaded model
+    When the fault is injected
+    And the host calls cuda_inference_start as "hit"
+    Then the call returns NULL with CUDA_ERROR_OUT_OF_MEMORY
+
+  Scenario Outline: <what>
+    Given a profile that can inject <fault>
+    And a loaded model
+    When the fault is injected
+    And the host calls cuda_inference_start as "hit"
+    And the host takes tokens of job "hit" until a call gives none
+    Then the call returns false with <code>
+
+    @FAULT-02
+    Examples: launch
+      | fault    | code                            | what                        |
+      | FAULT-02 | CUDA_ERROR_KERNEL_LAUNCH_FAILED | a kernel that cannot launch |
+
+    @FAULT-03
+    Examples: execution
+      | fault    | code                            | what                        |
+      | FAULT-03 | CUDA_ERROR_INFERENCE_FAILED     | a kernel that fails         |
+
+    @FAULT-06
+    Examples: memory
+      | fault    | code                            | what                        |
+      | FAULT-06 | CUDA_ERROR_OUT_OF_MEMORY        | no memory during generation |
+
+  Scenario Outline: <what>
+    Given a profile that can inject <fault>
+    And a loaded model
+    When the fault is injected
+    And the host calls <check>
+    Then the call returns false with <code>
+
+    @FAULT-04
+    Examples: residency
+      | fault    | check                     | code                             | what                               |
+      | FAULT-04 | cuda_check_vram_residency | CUDA_ERROR_VRAM_RESIDENCY_FAILED | weights that are no longer resident |
+
+    @FAULT-05
+    Examples: health
+      | fault    | check                     | code                             | what                               |
+      | FAULT-05 | cuda_check_device_health  | CUDA_ERROR_INVALID_DEVICE        | a sick device                      |
+
+  @FAULT-07
+  Scenario Outline: once <fault> clears, a fresh job gives the right tokens
+    Given a profile that can inject <fault>
+    And a loaded model
+    When the host generates 12 tokens as "before"
+    And the fault is injected
+    And the host calls cuda_inference_start as "hit"
+    And the host takes 40 tokens of job "hit", if it started
+    And the host calls cuda_check_vram_residency
+    And the host calls cuda_check_device_health
+    And the host frees job "hit", if it started
+    And the fault is cleared
+    And the host generates 12 tokens as "after"
+    Then the texts "before" and "after" are the same
+
+    Examples:
+      | fault    |
+      | FAULT-01 |
+      | FAULT-02 |
+      | FAULT-03 |
+      | FAULT-04 |
+      | FAULT-05 |
+      | FAULT-06 |

@@ -1,0 +1,38 @@
+Feature: health checks
+
+  @HEALTH-01
+  Scenario: the weights of a loaded model are resident
+    Given a loaded model
+    When the host calls cuda_check_vram_residency
+    Then the call returns true with CUDA_SUCCESS
+    When the host generates 4 tokens
+    And the host calls cuda_check_vram_residency
+    Then the call returns true with CUDA_SUCCESS
+
+  @HEALTH-02
+  Scenario: a working device is healthy
+    Given a context
+    When the host calls cuda_check_device_health
+    Then the call returns true with CUDA_SUCCESS
+    When the host calls cuda_load_model
+    And the host generates 4 tokens
+    And the host calls cuda_check_device_health 3 times
+    Then the call returns true with CUDA_SUCCESS
+
+  @HEALTH-03
+  Scenario Outline: checks in the middle of a job change nothing
+    Given a loaded model
+    When the host generates 16 tokens with temperature = <temperature>, seed = 11 as "alone"
+    And the host calls cuda_inference_start with temperature = <temperature>, seed = 11
+    And the host takes 4 tokens as "head"
+    And the host calls cuda_check_vram_residency
+    And the host calls cuda_check_device_health
+    And the host calls cuda_get_vram_usage
+    And the host calls cuda_get_process_vram_usage
+    And the host takes the rest as "tail"
+    Then the text "alone" is the text "head" and the text "tail"
+
+    Examples:
+      | temperature |
+      | 0.0         |
+      | 1.4         |

@@ -1,0 +1,256 @@
+Feature: inference
+
+  @INF-01
+  Scenario Outline: valid parameters start a job, at the edges of their ranges too
+    Given a loaded model
+    When the host calls cuda_inference_start with <parameter> = <value>
+    Then the call returns a handle with CUDA_SUCCESS
+    When the host calls cuda_inference_next_token
+    Then the call returns true with CUDA_SUCCESS
+
+    Examples:
+      | parameter   | value      |
+      | max_tokens  | 1          |
+      | max_tokens  | 2          |
+      | temperature | 0.0        |
+      | temperature | -0.0       |
+      | temperature | 0.7        |
+      | temperature | 1e-30      |
+      | temperature | 2.0        |
+      | seed        | 0          |
+      | seed        | UINT64_MAX |
+      | seed        | 4294967296 |
+
+  @INF-01 @INF-13
+  Scenario: the largest max_tokens is valid, whatever the context length
+    Given a loaded model
+    When the host calls cuda_inference_start with max_tokens = 2048
+    Then the process goes on [INF-01]
+
+  @INF-02
+  Scenario Outline: max_tokens outside 1 to 2048 is refused
+    Given a loaded model
+    When the host calls cuda_inference_start with max_tokens = <count>
+    Then the call returns NULL with CUDA_ERROR_INVALID_PARAMETER
+
+    Examples:
+      | count   |
+      | 0       |
+      | -1      |
+      | 2049    |
+      | 4096    |
+      | INT_MAX |
+      | INT_MIN |
+
+  @INF-03
+  Scenario Outline: a temperature outside 0 to 2 is refused
+    Given a loaded model
+    When the host calls cuda_inference_start with temperature = <temperature>
+    Then the call returns NULL with CUDA_ERROR_INVALID_PARAMETER
+
+    Examples:
+      | temperature |
+      | -0.001      |
+      | -1.0        |
+      | 2.001       |
+      | 1e30        |
+      | -1e-30      |
+      | NaN         |
+      | inf         |
+      | -inf        |
+
+  @INF-04
+  Scenario Outline: any text is a prompt
+    Given a loaded model
+    When the host generates 6 tokens from <prompt>
+    Then the text "text" ends cleanly
+
+    Examples:
+      | prompt                       |
+      | "a"                          |
+      | " "                          |
+      | "\x01"                       |
+      | "\x07\x08\x1b\x7f"           |
+      | "line\nbreak\ttab\r\n"       |
+      | "<s></s><unk><\|im_start\|>" |
+      | "0123456789"                 |
+      | "%s%n%d"                     |
+
+  @INF-04
+  Scenario: an empty prompt starts a job that works, or is refused
+    Given a loaded model
+    When the host calls cuda_inference_start with prompt = "" as "empty"
+    Then the process goes on
+    And a normal job works
+
+  @INF-05
+  Scenario Outline: a prompt that is not UTF-8 does no harm
+    Given a loaded model
+    When the host calls cuda_inference_start with prompt = <prompt> as "odd"
+    And the host takes 4 tokens of job "odd", if it started
+    Then the process goes on
+    And a normal job works
+
+    Examples:
+      | prompt                     |
+      | "\xff"                     |
+      | "\xc3"                     |
+      | "abc\x80def"               |
+      | "\xed\xa0\x80"             |
+      | "\xf4\x90\x80\x80"         |
+      | "\xc0\xaf"                 |
+      | "\xe2\x82"                 |
+
+  @INF-06
+  Scenario Outline: indices count from 0 without a gap
+    Given an open job with <arguments>
+    When the host takes the rest
+    Then the text "text" has indices from 0 without a gap
+
+    Examples:
+      | arguments                                   |
+      | max_tokens = 1                              |
+      | max_tokens = 24                             |
+      | max_tokens = 24, temperature = 1.5          |
+
+  @INF-06
+  Scenario: every job has indices of its own
+    Given a loaded model
+    When the host generates 5 tokens as "first"
+    And the host generates 7 tokens from "Another one" as "second"
+    Then the text "second" has indices from 0 without a gap
+
+  @INF-07
+  Scenario Outline: a job gives at most max_tokens tokens, then it has ended for good
+    Given an open job with max_tokens = <count>
+    When the host takes the rest
+    Then the text "text" has at most <count> tokens
+    And the text "text" ends cleanly
+    When the host calls cuda_inference_next_token 4 times
+    Then the call returns false with CUDA_SUCCESS
+
+    Examples:
+      | count |
+      | 1     |
+      | 2     |
+      | 7     |
+      | 100   |
+
+  @INF-08
+  Scenario: an error is false with a code, and not the end
+    Given an open job
+    When the host calls cuda_inference_next_token with token_buffer_size = 0
+    Then the call returns false with CUDA_ERROR_INVALID_PARAMETER
+
+  @INF-09
+  Scenario Outline: a buffer without room is refused
+    Given an open job
+    When the host calls cuda_inference_next_token with token_buffer_size = <size>
+    Then the call returns false with CUDA_ERROR_INVALID_PARAMETER
+
+    Examples:
+      | size    |
+      | 0       |
+      | -1      |
+      | INT_MIN |
+
+  @INF-09 @INF-10
+  Scenario: texts that exactly fill the buffer come, and a byte less is refused without loss
+    Given a loaded model
+    When the host generates 24 tokens as "roomy"
+    And the host generates the same tokens with buffers one byte too small, then exactly large enough
+    Then every too-small buffer is refused [INF-09]
+    And every buffer that is exactly large enough is filled [INF-09]
+    And nothing is lost by a refusal [INF-10]
+
+  @INF-11
+  Scenario Outline: a job can be freed at any point
+    Given an open job
+    When the host takes <count> tokens
+    And the host calls cuda_inference_free
+    Then a normal job works
+
+    Examples:
+      | count |
+      | 0     |
+      | 1     |
+      | 5     |
+      | 17    |
+
+  @INF-11
+  Scenario: a job can be freed after an error
+    Given an open job
+    When the host calls cuda_inference_next_token with token_buffer_size = -1
+    And the host calls cuda_inference_free
+    Then a normal job works
+
+  @INF-12
+  Scenario Outline: freeing a job gives its memory back
+    Given a loaded model
+    When the host generates 4 tokens
+    And the host calls cuda_get_vram_usage
+    And the host notes the answer as "before"
+    And the host runs 8 rounds of: <cycle>
+    And the host calls cuda_get_vram_usage
+    And the host notes the answer as "after"
+    Then the answers "before" and "after" are the same
+    And process VRAM usage does not grow
+
+    Examples:
+      | cycle                     |
+      | job                       |
+      | job freed midway          |
+      | job freed at once         |
+      | job freed after a refusal |
+
+  @INF-13
+  Scenario: a job that passes the context length ends without harm
+    Given a loaded model
+    When the host generates past the context length
+    Then the process goes on
+    And a normal job works
+
+  @INF-13
+  Scenario: a prompt longer than the context is survived
+    Given a loaded model
+    When the host starts a job whose prompt is longer than the context
+    Then the process goes on
+    And a normal job works
+
+  @INF-14
+  Scenario: fifty jobs in a row leak nothing
+    Given a loaded model
+    When the host runs 50 rounds of: job
+    Then process VRAM usage does not grow
+    And model VRAM usage does not grow
+
+  @INF-14
+  Scenario: fifty jobs that are abandoned leak nothing
+    Given a loaded model
+    When the host runs 50 rounds of: job freed midway, job freed at once, refused start
+    Then process VRAM usage does not grow
+    And model VRAM usage does not grow
+
+  @INF-15
+  Scenario: a second job beside an open one is independent or refused, and the first is not harmed
+    Given a loaded model
+    When the host generates 16 tokens as "alone"
+    And the host calls cuda_inference_start as "first"
+    And the host takes 5 tokens of job "first" as "head"
+    And the host calls cuda_inference_start with prompt = "Something else" as "second"
+    And the host takes 3 tokens of job "second", if it started
+    And the host takes the rest of job "first" as "tail"
+    Then the text "alone" is the text "head" and the text "tail"
+    When the host frees job "second", if it started
+    And the host calls cuda_inference_free with result = first
+    And the host generates 16 tokens as "after"
+    Then the texts "alone" and "after" are the same
+
+  @INF-15
+  Scenario: two jobs that take turns get what each gets alone
+    Given a loaded model
+    When the host generates 12 tokens from "One fine day" as "one"
+    And the host generates 12 tokens from "Two are better" as "two"
+    And the host lets two jobs take turns, from "One fine day" as "left" and from "Two are better" as "right"
+    Then the texts "one" and "left" are the same
+    And the texts "two" and "right" are the same

@@ -1,0 +1,148 @@
+Feature: loading models
+
+  @LOAD-01 @LOAD-05 @LOAD-06 @LOAD-07
+  Scenario: a valid model loads, and its memory is accounted
+    Given a context
+    When the host calls cuda_load_model
+    Then the call returns a handle with CUDA_SUCCESS [LOAD-01]
+    When the host calls cuda_model_get_vram_usage
+    And the host calls cuda_get_vram_usage
+    Then the call returns more than 0 bytes [LOAD-05]
+
+  @LOAD-01
+  Scenario Outline: a valid model of every architecture that the library runs loads and generates
+    Given a library that runs "<architecture>" models
+    And a context
+    When the host calls cuda_load_model
+    Then the call returns a handle with CUDA_SUCCESS
+    When the host generates 4 tokens
+    Then the text "text" has at least 1 token
+
+    Examples:
+      | architecture |
+      | llama        |
+      | gpt2         |
+      | qwen2        |
+      | phi3         |
+
+  @LOAD-02
+  Scenario Outline: a path that leads to no model is refused
+    Given a context
+    When the host calls cuda_load_model with model_path = <path>
+    Then the call returns NULL with CUDA_ERROR_MODEL_LOAD_FAILED
+
+    Examples:
+      | path           |
+      | missing-file   |
+      | missing-folder |
+      | directory      |
+      | through-a-file |
+      | very-long-name |
+
+  @LOAD-02
+  Scenario Outline: a path that names nothing is refused
+    Given a context
+    When the host calls cuda_load_model with model_path = <path>
+    Then the call returns NULL with CUDA_ERROR_MODEL_LOAD_FAILED or CUDA_ERROR_INVALID_PARAMETER
+
+    Examples:
+      | path                 |
+      | ""                   |
+      | "\xff\xfe.gguf"      |
+      | "/tmp/\xc3\x28.gguf" |
+
+  @LOAD-02
+  Scenario: a file that the host may not read is refused
+    Given an unreadable model file
+    And a context
+    When the host calls cuda_load_model
+    Then the call returns NULL with CUDA_ERROR_MODEL_LOAD_FAILED
+
+  @LOAD-04
+  Scenario: a model larger than any device is refused at once
+    Given a context
+    When the host calls cuda_load_model with model_path = sparse-huge-file
+    Then the call returns NULL with CUDA_ERROR_OUT_OF_MEMORY
+    And a normal job works
+
+  @LOAD-08
+  Scenario: failed loads give back what they took
+    Given a context
+    When the host runs 30 rounds of: refused load, load truncated model
+    Then process VRAM usage does not grow
+
+  @LOAD-09
+  Scenario: fifty loads and unloads leak nothing
+    Given a context
+    When the host runs 50 rounds of: load, unload
+    Then process VRAM usage does not grow
+
+  @LOAD-09
+  Scenario: fifty loads that are used and unloaded leak nothing
+    Given a context
+    When the host runs 50 rounds of: load, job on the loaded model, unload
+    Then process VRAM usage does not grow
+
+  @LOAD-10
+  Scenario Outline: the file may change after the load, the model does not
+    Given a model file of its own
+    And a loaded model
+    When the host generates 12 tokens as "before"
+    And the model file is <changed>
+    And the host generates 12 tokens as "after"
+    Then the texts "before" and "after" are the same
+    When the host generates 12 tokens from "Another prompt, never seen before" as "other"
+    Then the text "other" ends cleanly
+
+    Examples:
+      | changed     |
+      | overwritten |
+      | truncated   |
+      | deleted     |
+
+  @LOAD-10
+  Scenario Outline: the file may change before the first job, the model does not
+    Given a model file of its own
+    And a context
+    When the host calls cuda_load_model as "untouched"
+    And the host generates 12 tokens with model = untouched as "expected"
+    And the host calls cuda_unload_model with model = untouched
+    And the host calls cuda_load_model
+    And the model file is <changed>
+    And the host generates 12 tokens as "found"
+    Then the texts "expected" and "found" are the same
+
+    Examples:
+      | changed     |
+      | overwritten |
+      | truncated   |
+      | deleted     |
+
+  @LOAD-11
+  Scenario: the file is neither held open nor written
+    Given a model file of its own
+    And a loaded model
+    When the host looks at the open descriptors
+    Then the model file is not held open
+    And the model file is unchanged
+    When the host generates 4 tokens
+    Then the model file is unchanged
+
+  @LOAD-12
+  Scenario: a second model in one context works or is refused, and the first is not harmed
+    Given a loaded model
+    When the host generates 12 tokens as "before"
+    And the host calls cuda_load_model as "second"
+    And the host generates 12 tokens as "beside"
+    Then the texts "before" and "beside" are the same
+
+  @LOAD-12
+  Scenario: a second model that loads is a model like the first
+    Given a loaded model
+    And a second model, if the library takes one
+    When the host generates 12 tokens as "first"
+    And the host generates 12 tokens with model = second as "second"
+    Then the texts "first" and "second" are the same
+    When the host calls cuda_unload_model with model = second
+    And the host generates 12 tokens as "after"
+    Then the texts "first" and "after" are the same

@@ -1,0 +1,99 @@
+Feature: NULL pointers
+  Every pointer may be NULL, and the function copes: it does nothing but return its failure value.
+
+  @NULL-01
+  Scenario Outline: releasing nothing does nothing, any number of times
+    Given a loaded model
+    When the host calls <function> 3 times with <handle> = NULL
+    Then a normal job works
+
+    Examples:
+      | function            | handle |
+      | cuda_destroy        | ctx    |
+      | cuda_unload_model   | model  |
+      | cuda_inference_free | result |
+
+  @NULL-01
+  Scenario Outline: releasing nothing works before anything else was called
+    When the host calls <function> 3 times with <handle> = NULL
+    Then the process goes on
+
+    Examples:
+      | function            | handle |
+      | cuda_destroy        | ctx    |
+      | cuda_unload_model   | model  |
+      | cuda_inference_free | result |
+
+  @NULL-02
+  Scenario Outline: a load without context, path or place for the usage is refused
+    Given a context
+    When the host calls cuda_load_model with <parameter> = NULL
+    Then the call returns NULL with CUDA_ERROR_INVALID_PARAMETER
+
+    Examples:
+      | parameter       |
+      | ctx             |
+      | model_path      |
+      | vram_bytes_used |
+
+  @NULL-03
+  Scenario Outline: a start without model or prompt is refused
+    Given a loaded model
+    When the host calls cuda_inference_start with <parameter> = NULL
+    Then the call returns NULL with CUDA_ERROR_INVALID_PARAMETER
+
+    Examples:
+      | parameter |
+      | model     |
+      | prompt    |
+
+  @NULL-04
+  Scenario Outline: a next token without job or buffer is refused
+    Given an open job
+    When the host calls cuda_inference_next_token with <parameter> = NULL
+    Then the call returns false with CUDA_ERROR_INVALID_PARAMETER
+
+    Examples:
+      | parameter |
+      | result    |
+      | token_out |
+
+  @NULL-05
+  Scenario: tokens come without a place for their index too
+    Given an open job
+    When the host calls cuda_inference_next_token with token_index = NULL
+    Then the call returns true with CUDA_SUCCESS
+
+  @NULL-06
+  Scenario Outline: nothing uses no memory
+    Given a loaded model
+    When the host calls <function> with <handle> = NULL
+    Then the call returns 0
+
+    Examples:
+      | function                    | handle |
+      | cuda_model_get_vram_usage   | model  |
+      | cuda_get_vram_usage         | model  |
+      | cuda_get_process_vram_usage | ctx    |
+
+  @NULL-07
+  Scenario Outline: a check of nothing is refused
+    Given a loaded model
+    When the host calls <function> with <handle> = NULL
+    Then the call returns false with CUDA_ERROR_INVALID_PARAMETER
+
+    Examples:
+      | function                  | handle |
+      | cuda_check_vram_residency | model  |
+      | cuda_check_device_health  | ctx    |
+
+  @NULL-08
+  Scenario: every combination of NULL pointers in every function gives the failure value
+    Given an open job
+    When the host calls every function with every combination of NULL pointers
+    Then every one of them gives the failure value
+
+  @NULL-08
+  Scenario: every combination of NULL pointers copes before anything exists
+    When the host calls every function with NULL for every handle
+    Then every one of them gives the failure value

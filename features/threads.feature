@@ -1,0 +1,34 @@
+Feature: threads
+
+  @THR-01
+  Scenario: device count and messages from eight threads at once
+    When 8 threads at once ask for the device count and for messages
+    Then every thread gets what one thread alone gets
+
+  @THR-02
+  Scenario: usage queries and checks of one model from eight threads at once
+    Given a loaded model
+    When 8 threads at once query and check the model
+    Then every thread gets what one thread alone gets
+
+  @THR-03
+  Scenario: one context a thread, jobs at once
+    Given a device
+    When 4 threads at once open a context, load and generate
+    Then every thread gets what one thread alone gets
+
+  @THR-04
+  Scenario: a model made on one thread works on another
+    Given a loaded model
+    When the host generates 16 tokens as "here"
+    And another thread generates on the model as "there"
+    Then the texts "here" and "there" are the same
+
+  @THR-04
+  Scenario: a job begun on one thread is finished on another
+    Given a loaded model
+    When the host generates 16 tokens as "alone"
+    And the host calls cuda_inference_start
+    And the host takes 5 tokens as "head"
+    And another thread takes the rest of the job as "tail"
+    Then the text "alone" is the text "head" and the text "tail"

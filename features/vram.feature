@@ -1,0 +1,58 @@
+Feature: VRAM accounting
+
+  @VRAM-01
+  Scenario: both names of the model's usage agree at every moment
+    Given a loaded model
+    When the host compares the model's two usage figures before, during and after a job
+    Then they agree every time
+
+  @VRAM-02
+  Scenario: a model at rest uses the same all the time
+    Given a loaded model
+    When the host generates 4 tokens
+    And the host calls cuda_get_vram_usage
+    And the host notes the answer as "before"
+    And the host calls cuda_check_device_health
+    And the host calls cuda_check_vram_residency
+    And the host generates 12 tokens from "Something longer than before"
+    And the host calls cuda_get_vram_usage
+    And the host notes the answer as "after"
+    Then the answers "before" and "after" are the same
+
+  @VRAM-03
+  Scenario: the process uses at least what its model uses
+    Given a loaded model
+    When the host calls cuda_get_vram_usage
+    And the host notes the answer as "model"
+    And the host calls cuda_get_process_vram_usage
+    And the host notes the answer as "process"
+    Then the answer "process" is at least the answer "model"
+
+  @VRAM-03
+  Scenario: the process uses at least what two models use together
+    Given a loaded model "one"
+    And a second model, if the library takes one
+    When the host compares process usage with the sum of models "one" and "second"
+    Then the process uses at least the sum
+
+  @VRAM-03
+  Scenario: the process uses at least what a model with an open job uses
+    Given an open job
+    When the host takes 3 tokens
+    And the host calls cuda_get_vram_usage
+    And the host notes the answer as "model"
+    And the host calls cuda_get_process_vram_usage
+    And the host notes the answer as "process"
+    Then the answer "process" is at least the answer "model"
+
+  @VRAM-04
+  Scenario: whole lives of contexts, models and jobs leave nothing behind
+    Given a context
+    When the host runs 20 rounds of: init, load in own context, job on the loaded model, unload, destroy
+    Then process VRAM usage does not grow
+
+  @VRAM-04
+  Scenario: refusals leave nothing behind
+    Given a loaded model
+    When the host runs 40 rounds of: refused init, refused load, refused start, job freed after a refusal
+    Then process VRAM usage does not grow
