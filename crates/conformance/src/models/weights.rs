@@ -16,6 +16,9 @@ const TIED_SIZE: f64 = 1.0 / 32.0;
 /// What the readout head writes for a factor of one.
 const TIED_GAIN: f64 = 1.0 / 4.0;
 
+/// How much of its own readout elements a token takes back, for a repetition scale of one.
+const TIED_REPETITION: f64 = 64.0;
+
 /// Makes the matrices of one recipe.
 pub(super) struct Weights<'a> {
     recipe: &'a Recipe,
@@ -95,6 +98,16 @@ impl<'a> Weights<'a> {
                     matrix.add(token, column, factor * weight);
                 }
             }
+            // What a token is, and what its copies are, speak against the same token.
+            let embedding = grammar.embedding(token);
+            for column in self.layout.free.clone() {
+                let against = -self.recipe.scales.repetition * embedding[column];
+                matrix.add(token, column, against);
+                let place = column - self.layout.class.start;
+                for copy in self.layout.back.iter().filter(|_| place < COPIED) {
+                    matrix.add(token, copy.start + place, against);
+                }
+            }
         }
         matrix
     }
@@ -145,8 +158,10 @@ impl<'a> Weights<'a> {
             for (head, copy) in self.layout.back.iter().enumerate() {
                 self.look_back(&mut attention, head, head + 1);
                 for (at, row) in copy.clone().enumerate() {
+                    // The grammar must be read clearly; what else a token was may be fainter.
+                    let size = if at < self.layout.class.len() { 1.0 } else { 0.5 };
                     self.value_row(&mut attention, head, at, |columns| {
-                        columns[self.layout.class.start + at] = 0.5
+                        columns[self.layout.class.start + at] = size;
                     });
                     attention.output.set(row, head * self.head_width() + at, 1.0);
                 }
@@ -157,7 +172,11 @@ impl<'a> Weights<'a> {
             self.look_back(&mut attention, 0, 0);
             self.silence(&mut attention, 1);
             for (at, row) in self.layout.readout.clone().enumerate() {
-                self.value_row(&mut attention, 0, at, |columns| columns.copy_from_slice(&rows[at]));
+                self.value_row(&mut attention, 0, at, |columns| {
+                    columns.copy_from_slice(&rows[at]);
+                    // The embedding asks for its own token again: speak against it.
+                    columns[row] = -TIED_REPETITION * self.recipe.scales.repetition;
+                });
                 attention.output.set(row, at, TIED_GAIN);
             }
         }
