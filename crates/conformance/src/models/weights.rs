@@ -152,7 +152,7 @@ impl<'a> Weights<'a> {
             query: self.random(&name("q"), width, width, size),
             key: self.random(&name("k"), shared, width, size),
             value: self.random(&name("v"), shared, width, 0.3 * Self::fan(width, 64)),
-            output: self.into_stream(&name("output"), width, scales.attention_output * Self::fan(width, 64)),
+            output: self.to_stream(&name("output"), width, scales.attention_output * Self::fan(width, 64)),
         };
         if layer == 0 {
             for (head, copy) in self.layout.back.iter().enumerate() {
@@ -193,7 +193,7 @@ impl<'a> Weights<'a> {
     }
 
     /// Random weights into the stream: full strength into the free part, little elsewhere, none into a readout.
-    fn into_stream(&self, name: &str, inputs: usize, size: f64) -> Matrix {
+    fn to_stream(&self, name: &str, inputs: usize, size: f64) -> Matrix {
         let width = self.recipe.sizes.width;
         let mut matrix = self.random(name, width, inputs, size);
         matrix.scale(0..self.layout.free.start, 0..inputs, 1.0 / 32.0);
@@ -265,7 +265,7 @@ impl<'a> Weights<'a> {
     pub(super) fn down(&self, layer: usize) -> Matrix {
         let sizes = self.recipe.sizes;
         let size = self.recipe.scales.feed_forward_output * Self::fan(sizes.feed_forward, 128);
-        self.into_stream(&format!("blk.{layer}.ffn_down"), sizes.feed_forward, size)
+        self.to_stream(&format!("blk.{layer}.ffn_down"), sizes.feed_forward, size)
     }
 }
 
