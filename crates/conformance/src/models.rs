@@ -6,6 +6,8 @@
 //! `fixtures/malformed/*.yaml` holds one change each to such a model (LOAD-01, LOAD-03, LOAD-13).
 //! Nothing here is shared with any backend, so that no mistake can hide in both.
 
+#[cfg(test)]
+mod behaviour;
 mod blocks;
 mod change;
 mod embedded;

@@ -198,3 +198,82 @@ fn q6_k(values: &[f32], out: &mut Vec<u8>) {
     out.extend(runs.iter().map(|run| *run as u8));
     out.extend(scale_bytes);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::random::Random;
+    use super::super::reference::decode;
+    use super::super::tensor_type::block;
+    use super::*;
+
+    const TYPES: [TensorType; 11] = [
+        TensorType::F32,
+        TensorType::F16,
+        TensorType::BF16,
+        TensorType::Q80,
+        TensorType::Q40,
+        TensorType::Q41,
+        TensorType::Q50,
+        TensorType::Q51,
+        TensorType::Q4K,
+        TensorType::Q5K,
+        TensorType::Q6K,
+    ];
+
+    /// The worst error of a value that went through `kind`, as a share of the largest value.
+    fn worst(kind: TensorType, values: &[f32]) -> f64 {
+        let bytes = encode(kind, values);
+        let size = block(kind.id()).unwrap().1 as usize;
+        let back: Vec<f64> = bytes.chunks_exact(size).flat_map(|block| decode(kind.id(), block)).collect();
+        assert_eq!(back.len(), values.len());
+        let top = values.iter().fold(0.0_f32, |top, value| top.max(value.abs()));
+        values.iter().zip(back).map(|(value, back)| (f64::from(*value) - back).abs()).fold(0.0, f64::max)
+            / f64::from(top)
+    }
+
+    #[test]
+    fn every_type_reads_back_within_its_step() {
+        // Half a step of each type over values between -1 and 1, and a little for the scales' own rounding.
+        let bounds = [0.0, 5e-4, 4e-3, 5e-3, 0.13, 0.08, 0.07, 0.04, 0.1, 0.055, 0.035];
+        let mut random = Random::named(1, "blocks");
+        let values: Vec<f32> = (0..4096).map(|_| random.level() as f32 / 0.9921875 * 0.99999).collect();
+        for (kind, bound) in TYPES.into_iter().zip(bounds) {
+            let worst = worst(kind, &values);
+            assert!(worst <= bound, "{kind:?}: {worst} > {bound}");
+            assert!(
+                kind == TensorType::F32 || worst > bound / 8.0 || bound < 5e-4,
+                "{kind:?}: {worst} << {bound}"
+            );
+        }
+    }
+
+    #[test]
+    fn zeros_stay_zeros() {
+        for kind in TYPES {
+            let bytes = encode(kind, &[0.0; 256]);
+            let size = block(kind.id()).unwrap().1 as usize;
+            assert!(
+                bytes.chunks_exact(size).flat_map(|block| decode(kind.id(), block)).all(|value| value == 0.0)
+            );
+        }
+    }
+
+    #[test]
+    fn halves_round_to_nearest_even_and_read_back() {
+        let cases = [
+            (1.0, 0x3c00),
+            (-2.0, 0xc000),
+            (65504.0, 0x7bff),
+            (65520.0, 0x7c00),
+            (6e-8, 0x0001),
+            (0.1, 0x2e66),
+        ];
+        for (value, bits) in cases {
+            assert_eq!(half(value), bits, "{value}");
+        }
+        assert_eq!([half(1.0 + 1.0 / 2048.0), half(1.0 + 3.0 / 2048.0)], [0x3c00, 0x3c02]);
+        for bits in (0..=u16::MAX).filter(|bits| bits & 0x7c00 != 0x7c00) {
+            assert_eq!(half(from_half(bits)), bits);
+        }
+    }
+}

@@ -32,7 +32,38 @@ pub(super) const MODELS: &[(&str, &str)] = files!(
 );
 
 /// The malformed models, one item of a requirement a file.
-pub(super) const MALFORMED: &[(&str, &str)] = files!("malformed", "empty", "short-header",);
+pub(super) const MALFORMED: &[(&str, &str)] = files!(
+    "malformed",
+    "architecture",
+    "array-length",
+    "big-endian",
+    "dimensions",
+    "doubtful",
+    "duplicates",
+    "empty",
+    "head-division",
+    "hyper-parameter",
+    "merges",
+    "metadata-count",
+    "missing-tensor",
+    "nested",
+    "overlapping",
+    "product-overflow",
+    "short-header",
+    "string-length",
+    "tensor-count",
+    "tensor-offset",
+    "tensor-shape",
+    "tensor-type",
+    "truncated",
+    "unaligned",
+    "valid",
+    "value-type",
+    "version",
+    "vocabulary-size",
+    "wrong-magic",
+    "zero-heads",
+);
 
 #[cfg(test)]
 mod tests {

@@ -102,14 +102,14 @@ impl Grammar<'_> {
         // to come; and so on. Otherwise none.
         rows[CONTINUES][layout.constant] = -grammar;
         for to_come in 1..=3 {
-            rows[CONTINUES][layout.class.start + to_come - 1] = grammar;
+            rows[CONTINUES][layout.class.start + to_come - 1] = 2.0 * grammar;
             for (back, copy) in layout.back.iter().enumerate() {
                 if to_come > back + 1 {
                     rows[CONTINUES][copy.start + to_come - 1] = grammar;
                 }
             }
         }
-        rows[LOW][layout.class.start + 2] = -grammar;
+        rows[LOW][layout.class.start + 2] = -2.0 * grammar;
         let copies = layout.back.iter().flat_map(|copy| copy.start + layout.class.len()..copy.end);
         let read: Vec<usize> = layout.free.clone().chain(copies).collect();
         let size = self.recipe.scales.choice / ((FACTORS - RANDOM) as f64 * read.len() as f64).sqrt();

@@ -95,3 +95,96 @@ fn facts(header: &Header) -> Result<Facts, Reason> {
         architecture,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Recipe, Store};
+    use super::*;
+
+    #[test]
+    fn the_header_of_a_good_model_is_understood() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path());
+        for name in Recipe::names() {
+            let recipe = Recipe::named(name).unwrap();
+            let path = store.path(name).unwrap();
+            let facts = inspect(&path).unwrap();
+            assert_eq!(facts.architecture, recipe.architecture.name());
+            assert_eq!((facts.context_length, facts.width), (512, recipe.sizes.width as u64));
+            assert_eq!(facts.add_bos, Some(true));
+            let length = std::fs::metadata(&path).unwrap().len();
+            // Padding alone is neither header nor tensor: under one unit for each tensor.
+            let padding = length - facts.data_offset - facts.tensor_bytes;
+            assert!(padding < 32 * facts.tensor_count, "{name}: {padding}");
+        }
+    }
+
+    #[test]
+    fn facts_of_the_default_model_are_exact() {
+        let folder = tempfile::tempdir().unwrap();
+        let facts = inspect(&Store::new(folder.path()).path("tiny-llama").unwrap()).unwrap();
+        // Two tables of 320 x 64, two layers of 4 + 2 + 2 + 4 + 3 x 8 Ki, all F16; five norms of 64, F32.
+        let matrices = 2 * 320 * 64 + 2 * (2 * 64 * 64 + 2 * 64 * 32 + 3 * 64 * 128);
+        assert_eq!(facts.tensor_bytes, 2 * matrices + 5 * 64 * 4);
+        assert_eq!((facts.vocabulary, facts.tensor_count), (320, 21));
+        assert_eq!(facts.prompt_tokens_at_most("é!"), 5);
+    }
+
+    #[test]
+    fn an_error_names_the_file_the_place_and_the_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.gguf");
+        std::fs::write(&path, b"GGUF\x04\0\0\0").unwrap();
+        let error = inspect(&path).unwrap_err();
+        assert_eq!(error.reason, Reason::Version(4));
+        assert_eq!(error.to_string(), format!("`{}` has version 4, not 3 (at byte 8)", path.display()));
+    }
+
+    #[test]
+    fn a_folder_and_a_missing_file_are_errors() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(inspect(folder.path()).unwrap_err().reason, Reason::NoFile);
+        let missing = inspect(&folder.path().join("none")).unwrap_err();
+        assert!(matches!(missing.reason, Reason::Unreadable(_)));
+    }
+
+    #[test]
+    fn every_cut_of_a_header_is_an_error_and_no_panic() {
+        let folder = tempfile::tempdir().unwrap();
+        let whole = std::fs::read(Store::new(folder.path()).path("tiny-llama").unwrap()).unwrap();
+        let path = folder.path().join("cut");
+        for length in (0..8000).step_by(37) {
+            std::fs::write(&path, &whole[..length]).unwrap();
+            assert!(inspect(&path).is_err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn any_byte_of_a_header_may_be_wrong_without_a_panic() {
+        let folder = tempfile::tempdir().unwrap();
+        let whole = std::fs::read(Store::new(folder.path()).path("tiny-llama").unwrap()).unwrap();
+        let path = folder.path().join("wrong");
+        let mut refused = 0;
+        for at in (0..7400).step_by(23) {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0xff;
+            std::fs::write(&path, &bytes).unwrap();
+            refused += u32::from(inspect(&path).is_err());
+        }
+        assert!(refused > 100, "{refused}");
+    }
+
+    #[test]
+    fn holes_of_terabytes_are_read_in_no_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("holes");
+        // One list of 2^38 empty texts, all of them holes.
+        let mut front = b"GGUF\x03\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0".to_vec();
+        front.extend(b"\x01\0\0\0\0\0\0\0a\x09\0\0\0\x08\0\0\0");
+        front.extend((1_u64 << 38).to_le_bytes());
+        std::fs::write(&path, &front).unwrap();
+        std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(4 << 40).unwrap();
+        let reason = inspect(&path).unwrap_err().reason;
+        assert_eq!(reason, Reason::TooMany { what: "list items", count: 1 << 38, limit: 1 << 24 });
+    }
+}

@@ -133,3 +133,83 @@ fn read(files: &[(&str, &str)]) -> Result<Vec<Malformed>, MalformedError> {
 pub(super) fn bytes(entry: &Malformed, base: Gguf) -> Result<Vec<u8>, MalformedError> {
     entry.change.apply(base).map_err(|source| MalformedError::Change { name: entry.name.clone(), source })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, HashSet};
+
+    use super::super::reference::Reference;
+    use super::super::{Store, inspect};
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_fit_a_file_system() {
+        let names: HashSet<&str> = corpus().iter().map(|entry| entry.name.as_str()).collect();
+        assert_eq!(names.len(), corpus().len());
+        for name in names {
+            assert!(name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-')), "{name}");
+        }
+    }
+
+    #[test]
+    fn only_three_requirements_judge_and_each_in_its_way() {
+        for entry in corpus() {
+            let fits = match entry.requirement.as_str() {
+                "LOAD-01" => entry.expect == Expect::Loads,
+                "LOAD-03" => entry.expect == Expect::Refused,
+                "LOAD-13" => true,
+                _ => false,
+            };
+            assert!(fits, "{} cannot be {:?} under {}", entry.name, entry.expect, entry.requirement);
+        }
+    }
+
+    /// The items of the contract, with the number of models for each.
+    #[test]
+    fn every_item_of_the_contract_is_covered() {
+        let mut items: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        for entry in corpus() {
+            *items.entry((&entry.requirement, &entry.item)).or_default() += 1;
+        }
+        let lines: String =
+            items.iter().map(|((id, item), count)| format!("{id} {item}: {count}\n")).collect();
+        insta::assert_snapshot!(lines);
+    }
+
+    /// A strict reader written apart refuses what must be refused and loads what must load: no entry is
+    /// sound by mistake, and none malformed in a way that its reason does not say.
+    #[test]
+    fn a_strict_loader_agrees_with_every_expectation() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path());
+        let mut reasons = String::new();
+        for entry in corpus() {
+            let path = store.malformed_path(&entry.name).unwrap();
+            let outcome = Reference::load(&path).err();
+            let inspected = inspect::inspect(&path).err();
+            match entry.expect {
+                Expect::Refused => assert!(outcome.is_some(), "{} loads: {}", entry.name, entry.reason),
+                Expect::Loads => {
+                    assert!(
+                        outcome.is_none() && inspected.is_none(),
+                        "{}: {outcome:?} {inspected:?}",
+                        entry.name
+                    );
+                }
+                Expect::Either => {}
+            }
+            let outcome = outcome.unwrap_or_else(|| "loads".to_string());
+            reasons.push_str(&format!("{}: {outcome}\n", entry.name));
+            std::fs::remove_file(path).unwrap();
+        }
+        insta::assert_snapshot!(reasons);
+    }
+
+    #[test]
+    fn an_unknown_key_in_a_file_is_refused() {
+        let file = "item: a\nrequirement: LOAD-03\nexpect: refused\nbase: tiny-llama\nmodels:\n  - name: b\n    reason: c\n    change: none\n    chnge: none\n";
+        let error = read(&[("file", file)]).unwrap_err();
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(source.contains("chnge"), "{source}");
+    }
+}

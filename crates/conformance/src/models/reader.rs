@@ -333,10 +333,12 @@ impl Reader {
             10..=12 => 8,
             other => return Err(Reason::ValueType(other)),
         };
-        let bytes = length.checked_mul(size).unwrap_or(u64::MAX);
+        let bytes = length.saturating_mul(size);
         self.fits("list", bytes)?;
         let mut items = Vec::new();
-        if !matches!(kind, 8 | 9) && !(self.lists && bytes.saturating_mul(8) <= self.room) {
+        // Numbers take up to eight times their bytes when kept.
+        let kept = matches!(kind, 8 | 9) || (self.lists && bytes.saturating_mul(8) <= self.room);
+        if !kept {
             self.skip("list", bytes)?;
             return Ok(Found::List { length, items });
         }

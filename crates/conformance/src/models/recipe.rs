@@ -93,6 +93,9 @@ pub struct Scales {
     pub choice: f64,
     /// How firmly a code point that was begun is ended, and nothing else.
     pub grammar: f64,
+    /// How strongly the last tokens speak against themselves: three of them where the output is separate,
+    /// one where it is tied.
+    pub repetition: f64,
     /// Small random weights everywhere, so that no element of a matrix is idle.
     pub noise: f64,
     /// Added to the logit of the end of the sequence.

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 use thiserror::Error;
 
+use super::gguf::Gguf;
 use super::malformed::{self, MalformedError};
 use super::recipe::{Architecture, Recipe, RecipeError};
 use super::{model, sparse};
@@ -51,6 +52,8 @@ pub struct Store {
     folder: PathBuf,
     /// Files made or compared by this process, with what a look at them showed.
     known: Mutex<HashMap<String, (PathBuf, Look)>>,
+    /// What malformed models are made from, built once.
+    bases: Mutex<HashMap<String, Arc<Gguf>>>,
 }
 
 /// What tells cheaply that a file was not touched: its length and the time of its last change.
@@ -59,7 +62,7 @@ type Look = (u64, SystemTime);
 impl Store {
     /// Models go to `folder`, which is made when the first one is.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), known: Mutex::default() }
+        Self { folder: folder.into(), known: Mutex::default(), bases: Mutex::default() }
     }
 
     /// The path of the good model called `name` (see [`Recipe::names`]).
@@ -71,9 +74,19 @@ impl Store {
     pub fn malformed_path(&self, name: &str) -> Result<PathBuf, ModelError> {
         self.keep(&format!("malformed-{name}"), || {
             let entry = malformed::named(name)?;
-            let base = model::build(&entry.base, &Recipe::named(&entry.base)?);
-            Ok(malformed::bytes(entry, base)?)
+            let base = self.base(&entry.base)?;
+            Ok(malformed::bytes(entry, Gguf::clone(&base))?)
         })
+    }
+
+    fn base(&self, name: &str) -> Result<Arc<Gguf>, ModelError> {
+        let mut bases = self.bases.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(base) = bases.get(name) {
+            return Ok(Arc::clone(base));
+        }
+        let base = Arc::new(model::build(name, &Recipe::named(name)?));
+        bases.insert(name.to_string(), Arc::clone(&base));
+        Ok(base)
     }
 
     /// The path of a sound file whose tensors have at least `bytes` bytes (LOAD-04), see [`super::sparse`].
@@ -156,4 +169,109 @@ fn begins_with(path: &Path, front: &[u8]) -> bool {
     let mut there = vec![0; front.len()];
     File::open(path).and_then(|mut file| io::Read::read_exact(&mut file, &mut there)).is_ok()
         && there == front
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::super::BEYOND_ANY_DEVICE;
+    use super::super::inspect::inspect;
+    use super::*;
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path().join("models"));
+        (folder, store)
+    }
+
+    /// The bytes of every good model, by hash: a change here is a change of every golden text.
+    #[test]
+    fn the_same_recipes_give_the_same_bytes_on_every_machine() {
+        let (_folder, store) = store();
+        let lines: String = Recipe::names()
+            .map(|name| {
+                let path = store.path(name).unwrap();
+                format!("{} {}\n", path.file_name().unwrap().display(), fs::metadata(&path).unwrap().len())
+            })
+            .collect();
+        insta::assert_snapshot!(lines);
+    }
+
+    #[test]
+    fn default_models_are_well_under_two_megabytes() {
+        let (_folder, store) = store();
+        for name in Recipe::names() {
+            assert!(fs::metadata(store.path(name).unwrap()).unwrap().len() < 1_500_000, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_second_call_makes_nothing() {
+        let (_folder, store) = store();
+        let first = store.path("tiny-llama").unwrap();
+        let inode = fs::metadata(&first).unwrap().ino();
+        assert_eq!(store.path("tiny-llama").unwrap(), first);
+        let fresh = Store::new(first.parent().unwrap());
+        assert_eq!(fresh.path("tiny-llama").unwrap(), first);
+        assert_eq!(fs::metadata(&first).unwrap().ino(), inode);
+    }
+
+    #[test]
+    fn a_damaged_file_is_made_again() {
+        let (_folder, store) = store();
+        let path = store.path("tiny-llama").unwrap();
+        let sound = fs::read(&path).unwrap();
+        for damage in [&sound[..100], b"".as_slice()] {
+            fs::remove_file(&path).unwrap();
+            fs::write(&path, damage).unwrap();
+            assert_eq!(fs::read(store.path("tiny-llama").unwrap()).unwrap(), sound);
+        }
+        fs::remove_file(&path).unwrap();
+        assert_eq!(fs::read(store.path("tiny-llama").unwrap()).unwrap(), sound);
+    }
+
+    #[test]
+    fn many_threads_and_stores_at_once_get_whole_files() {
+        let (_folder, store) = store();
+        let whole = model::build("tiny-llama", &Recipe::named("tiny-llama").unwrap()).write().bytes;
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let other = Store::new(&store.folder);
+                    for store in [&store, &other] {
+                        assert_eq!(fs::read(store.path("tiny-llama").unwrap()).unwrap(), whole);
+                    }
+                });
+            }
+        });
+        assert_eq!(fs::read_dir(&store.folder).unwrap().count(), 1, "no unfinished file is left");
+    }
+
+    #[test]
+    fn unknown_names_are_errors() {
+        let (_folder, store) = store();
+        assert_eq!(store.path("nobody").unwrap_err().to_string(), "no model recipe is called `nobody`");
+        let error = store.malformed_path("nobody").unwrap_err();
+        assert_eq!(error.to_string(), "no malformed model is called `nobody`");
+    }
+
+    #[test]
+    fn the_huge_model_is_honest_and_takes_no_disk() {
+        let (_folder, store) = store();
+        for architecture in [Architecture::Llama, Architecture::Gpt2] {
+            let path = store.sparse_huge(BEYOND_ANY_DEVICE, architecture).unwrap();
+            assert_eq!(store.sparse_huge(BEYOND_ANY_DEVICE, architecture).unwrap(), path);
+            let file = fs::metadata(&path).unwrap();
+            let facts = inspect(&path).unwrap();
+            assert_eq!(facts.architecture, architecture.name());
+            assert!(
+                facts.tensor_bytes >= BEYOND_ANY_DEVICE
+                    && file.len() >= facts.data_offset + facts.tensor_bytes
+            );
+            assert!(file.blocks() * 512 < 1 << 20, "{} blocks", file.blocks());
+        }
+        let error = store.sparse_huge(u64::MAX, Architecture::Llama).unwrap_err();
+        assert!(matches!(error, ModelError::TooLarge { .. }));
+    }
 }

@@ -16,6 +16,9 @@ const TIED_SIZE: f64 = 1.0 / 32.0;
 /// What the readout head writes for a factor of one.
 const TIED_GAIN: f64 = 1.0 / 4.0;
 
+/// How much of its own readout elements a token takes back, for a repetition scale of one.
+const TIED_REPETITION: f64 = 64.0;
+
 /// Makes the matrices of one recipe.
 pub(super) struct Weights<'a> {
     recipe: &'a Recipe,
@@ -95,6 +98,16 @@ impl<'a> Weights<'a> {
                     matrix.add(token, column, factor * weight);
                 }
             }
+            // What a token is, and what its copies are, speak against the same token.
+            let embedding = grammar.embedding(token);
+            for column in self.layout.free.clone() {
+                let against = -self.recipe.scales.repetition * embedding[column];
+                matrix.add(token, column, against);
+                let place = column - self.layout.class.start;
+                for copy in self.layout.back.iter().filter(|_| place < COPIED) {
+                    matrix.add(token, copy.start + place, against);
+                }
+            }
         }
         matrix
     }
@@ -139,14 +152,16 @@ impl<'a> Weights<'a> {
             query: self.random(&name("q"), width, width, size),
             key: self.random(&name("k"), shared, width, size),
             value: self.random(&name("v"), shared, width, 0.3 * Self::fan(width, 64)),
-            output: self.into_stream(&name("output"), width, scales.attention_output * Self::fan(width, 64)),
+            output: self.to_stream(&name("output"), width, scales.attention_output * Self::fan(width, 64)),
         };
         if layer == 0 {
             for (head, copy) in self.layout.back.iter().enumerate() {
                 self.look_back(&mut attention, head, head + 1);
                 for (at, row) in copy.clone().enumerate() {
+                    // The grammar must be read clearly; what else a token was may be fainter.
+                    let size = if at < self.layout.class.len() { 1.0 } else { 0.5 };
                     self.value_row(&mut attention, head, at, |columns| {
-                        columns[self.layout.class.start + at] = 0.5
+                        columns[self.layout.class.start + at] = size;
                     });
                     attention.output.set(row, head * self.head_width() + at, 1.0);
                 }
@@ -157,7 +172,11 @@ impl<'a> Weights<'a> {
             self.look_back(&mut attention, 0, 0);
             self.silence(&mut attention, 1);
             for (at, row) in self.layout.readout.clone().enumerate() {
-                self.value_row(&mut attention, 0, at, |columns| columns.copy_from_slice(&rows[at]));
+                self.value_row(&mut attention, 0, at, |columns| {
+                    columns.copy_from_slice(&rows[at]);
+                    // The embedding asks for its own token again: speak against it.
+                    columns[row] = -TIED_REPETITION * self.recipe.scales.repetition;
+                });
                 attention.output.set(row, at, TIED_GAIN);
             }
         }
@@ -174,7 +193,7 @@ impl<'a> Weights<'a> {
     }
 
     /// Random weights into the stream: full strength into the free part, little elsewhere, none into a readout.
-    fn into_stream(&self, name: &str, inputs: usize, size: f64) -> Matrix {
+    fn to_stream(&self, name: &str, inputs: usize, size: f64) -> Matrix {
         let width = self.recipe.sizes.width;
         let mut matrix = self.random(name, width, inputs, size);
         matrix.scale(0..self.layout.free.start, 0..inputs, 1.0 / 32.0);
@@ -246,7 +265,7 @@ impl<'a> Weights<'a> {
     pub(super) fn down(&self, layer: usize) -> Matrix {
         let sizes = self.recipe.sizes;
         let size = self.recipe.scales.feed_forward_output * Self::fan(sizes.feed_forward, 128);
-        self.into_stream(&format!("blk.{layer}.ffn_down"), sizes.feed_forward, size)
+        self.to_stream(&format!("blk.{layer}.ffn_down"), sizes.feed_forward, size)
     }
 }
 
