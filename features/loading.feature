@@ -146,3 +146,56 @@ Feature: loading models
     When the host calls cuda_unload_model with model = second
     And the host generates 12 tokens as "after"
     Then the texts "first" and "after" are the same
+
+  @LOAD-03
+  Scenario Outline: malformed files are refused in bounded time and memory: <what>
+    Given a device
+    When the host loads each malformed model: <what>
+
+    Examples:
+      | what |
+      | missing or unknown architecture |
+      | array length past the end |
+      | big-endian |
+      | zero or absurd dimensions |
+      | empty |
+      | missing hyper-parameter |
+      | metadata count 2^63 |
+      | missing tensor |
+      | dimension product overflow |
+      | short header |
+      | string length past the end |
+      | tensor count >= 10,000 or 2^63 |
+      | tensor offset past the end |
+      | wrong tensor shape |
+      | unknown quantisation |
+      | truncated data |
+      | unknown value type |
+      | version 1, 2, 4 |
+      | wrong magic |
+      | zero heads |
+
+  @LOAD-13
+  Scenario Outline: doubtful files are refused too, and valid ones are not: <what>
+    Given a device
+    When the host loads each malformed model: <what>
+
+    Examples:
+      | what |
+      | neither crashes nor gives invalid text |
+      | duplicate keys or tensor names |
+      | heads that do not divide the width |
+      | merges that name no token |
+      | nested arrays are valid GGUF |
+      | overlapping tensors |
+      | unaligned tensors |
+      | a vocabulary that does not match the embedding |
+
+  @LOAD-01
+  Scenario Outline: unusual but valid files load: <what>
+    Given a device
+    When the host loads each malformed model: <what>
+
+    Examples:
+      | what |
+      | a valid GGUF v3 file |

@@ -9,6 +9,7 @@ mod generations;
 mod givens;
 mod invariants;
 pub mod jobs;
+mod malformed;
 mod rounds;
 mod sweeps;
 mod threads;

@@ -1,0 +1,106 @@
+//! Malformed and odd model files (LOAD-03, LOAD-13), each in a process of its own.
+
+use cucumber::when;
+use worker_contract::Level;
+
+use super::report;
+use crate::conversation::{Conversation, Kind, Step, Stop};
+use crate::models::malformed::{self, Expect, Malformed};
+use crate::oracle::id;
+use crate::program::{Call, Device, Handle, Op, Out, Text};
+use crate::setting::bytes;
+use crate::trace::{Event, Observation, Outcome};
+
+#[when(regex = r"^the host loads each malformed model: (.+)$")]
+async fn each(conversation: &mut Conversation, item: String) -> Result<(), String> {
+    let step = load_each(conversation, &item).await;
+    report(conversation, step)
+}
+
+async fn load_each(conversation: &mut Conversation, item: &str) -> Step {
+    let setting = conversation.setting()?;
+    let models: Vec<&Malformed> = malformed::corpus().iter().filter(|model| model.item == item).collect();
+    if models.is_empty() {
+        return Err(Stop::Broken(format!("the corpus has nothing under `{item}`")));
+    }
+    let mut tried = 0;
+    for model in models {
+        // A library that does not run the base refuses the file for another reason.
+        let base = malformed_base(model);
+        if setting.model_of(base).is_none() {
+            continue;
+        }
+        tried += 1;
+        let path = setting.store.malformed_path(&model.name).map_err(|error| Stop::Broken(error.to_string()))?;
+        load_one(conversation, model, &bytes(&path)).await?;
+        conversation.end_session().await;
+    }
+    if tried == 0 {
+        return Err(Stop::NotApplicable("the library runs none of the architectures that the corpus is made from".to_owned()));
+    }
+    // The findings are kept with the names of the files; the scenario has nothing left to say.
+    let broken = conversation.tags.iter().any(|tag| conversation.found(*tag));
+    if broken { Err(Stop::Failed) } else { Ok(()) }
+}
+
+fn malformed_base(model: &Malformed) -> &'static str {
+    if model.base.contains("gpt2") { "gpt2" } else { "llama" }
+}
+
+async fn load_one(conversation: &mut Conversation, model: &Malformed, path: &[u8]) -> Step {
+    let (bind_ctx, bind_model, bind_job) = (
+        conversation.bind(Kind::Context, "context"),
+        conversation.bind(Kind::Model, "model"),
+        conversation.bind(Kind::Job, "job"),
+    );
+    let [ctx, handle, result] = [bind_ctx, bind_model, bind_job].map(Handle::Slot);
+    let code = Out::Given;
+    let prompt = Text::new(super::calls::PROMPT);
+    let trace = conversation
+        .run(vec![
+            Op::Call(Call::Init { bind: bind_ctx, device: Device::Id(0), code }),
+            Op::Call(Call::LoadModel { bind: bind_model, ctx, path: Text::new(path), vram: Out::Given, code }),
+            // Made only if it loaded: whatever the library decides, it gives no invalid text.
+            Op::Call(Call::Start { bind: bind_job, model: handle, prompt, max_tokens: 8, temperature: 1.0, seed: 1, code }),
+            Op::Drain { result, buffer: 1024, index: Out::Given, limit: 9, pause_us: 0 },
+            Op::Call(Call::Free { result }),
+            Op::Call(Call::UnloadModel { model: handle }),
+        ])
+        .await?;
+    let load = trace.iter().find(|one| matches!(one.call(), Some(Call::LoadModel { .. })));
+    let Some(load) = load.filter(|load| !matches!(load.outcome, Outcome::Skipped(_))) else {
+        return Err(Stop::Blocked("no context could be opened".to_owned()));
+    };
+    judge(conversation, model, load, &trace);
+    Ok(())
+}
+
+fn judge(conversation: &mut Conversation, model: &Malformed, load: &Observation, trace: &[Observation]) {
+    let requirement = id(&model.requirement);
+    let level = requirement.requirement().level;
+    let loaded = load.returned().is_some_and(|returned| returned.handle().is_some());
+    let code = load.returned().and_then(|returned| returned.written_code());
+    let refused = load.returned().is_some() && !loaded && code.is_none_or(|code| code == 3);
+    let death = trace.iter().find(|one| matches!(one.outcome, Outcome::Died(_)));
+    let call = |one: &Observation| match &one.event {
+        Event::Call(Call::LoadModel { .. }) => format!("cuda_load_model of {} ({})", model.name, model.reason),
+        other => format!("{other} after the load of {} ({})", model.name, model.reason),
+    };
+    if let Some(death) = death {
+        // Neither crash nor hang is a matter of taste, even where the refusal is.
+        conversation.verdicts.judge_at(requirement, Level::Must, false, || {
+            (call(death), "a refusal in bounded time and memory".to_owned(), death.outcome.to_string())
+        });
+        return;
+    }
+    let (good, expected) = match model.expect {
+        Expect::Refused => (refused, "NULL with CUDA_ERROR_MODEL_LOAD_FAILED (3)"),
+        // What the contract calls valid must not be called malformed; how much of GGUF is supported is the library's.
+        Expect::Loads => (loaded, "a handle: the file is valid GGUF"),
+        Expect::Either => (loaded || refused, "a handle, or NULL with CUDA_ERROR_MODEL_LOAD_FAILED (3)"),
+    };
+    let level = if model.expect == Expect::Refused { level } else { Level::Should };
+    conversation.verdicts.judge_at(requirement, level, good, || {
+        (call(load), expected.to_owned(), load.outcome.to_string())
+    });
+}

@@ -1,0 +1,109 @@
+//! Causal attention of new tokens over the KV cache, one head of one token at a time.
+
+use rayon::prelude::*;
+
+use crate::kv_cache::KvCache;
+use crate::quant::activation::round_to_half;
+use crate::quant::product::{add_scaled_half_row, half_row};
+
+/// Head counts and size of an attention layer; `heads` is a multiple of `kv_heads`.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// Query heads.
+    pub heads: usize,
+    /// Key and value heads.
+    pub kv_heads: usize,
+    /// Elements of a head.
+    pub head_size: usize,
+}
+
+/// Multiply-adds below which one thread is faster than several.
+const PARALLEL_WORK: usize = 1 << 15;
+
+/// `out` (tokens, heads * head_size) = attention of `queries` (same shape), the first of them at position `start`.
+///
+/// Queries and probabilities are rounded to half precision before they meet the cache, as in the reference
+/// implementation; sums are f32 in position order.
+pub fn attend(
+    out: &mut [f32],
+    queries: &[f32],
+    cache: &KvCache,
+    layer: usize,
+    start: usize,
+    shape: Shape,
+    parallel: bool,
+) {
+    let tokens = queries.len() / (shape.heads * shape.head_size);
+    let work = tokens * (start + tokens) * shape.heads * shape.head_size;
+    let head = |index: usize, out: &mut [f32]| {
+        let token = index / shape.heads;
+        let query = &queries[index * shape.head_size..(index + 1) * shape.head_size];
+        attend_head(out, query, cache, layer, index % shape.heads, start + token + 1, shape);
+    };
+    if parallel && work > PARALLEL_WORK {
+        out.par_chunks_mut(shape.head_size).enumerate().for_each(|(index, out)| head(index, out));
+    } else {
+        out.chunks_mut(shape.head_size).enumerate().for_each(|(index, out)| head(index, out));
+    }
+}
+
+fn attend_head(
+    out: &mut [f32],
+    query: &[f32],
+    cache: &KvCache,
+    layer: usize,
+    head: usize,
+    positions: usize,
+    shape: Shape,
+) {
+    let query: Vec<f32> = query.iter().map(|&x| round_to_half(x)).collect();
+    let at = head / (shape.heads / shape.kv_heads) * shape.head_size * 2;
+    let size = shape.head_size * 2;
+    let scale = 1.0 / (shape.head_size as f32).sqrt();
+    let (keys, row_bytes) = cache.keys(layer);
+    let mut scores: Vec<f32> = keys
+        .chunks_exact(row_bytes)
+        .take(positions)
+        .map(|row| half_row(&row[at..at + size], &query) * scale)
+        .collect();
+    let largest = scores.iter().fold(f32::NEG_INFINITY, |largest, &score| largest.max(score));
+    let mut total = 0.0f64;
+    for score in &mut scores {
+        *score = (*score - largest).exp();
+        total += f64::from(*score);
+    }
+    let inverse = (1.0 / total) as f32;
+    out.fill(0.0);
+    let (values, _) = cache.values(layer);
+    for (row, score) in values.chunks_exact(row_bytes).zip(scores) {
+        add_scaled_half_row(out, round_to_half(score * inverse), &row[at..at + size]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_position_gives_its_value() {
+        let mut cache = KvCache::new(1, 2, 4).unwrap();
+        cache.store(0, 0, &[1.0, 0.0, 0.0, 1.0], &[0.5, 1.0, -2.0, 3.0]);
+        let shape = Shape { heads: 4, kv_heads: 2, head_size: 2 };
+        let mut out = [0.0; 8];
+        attend(&mut out, &[1.0; 8], &cache, 0, 0, shape, false);
+        assert_eq!(out, [0.5, 1.0, 0.5, 1.0, -2.0, 3.0, -2.0, 3.0]);
+    }
+
+    #[test]
+    fn equal_keys_average_the_values_seen_so_far() {
+        let mut cache = KvCache::new(1, 3, 1).unwrap();
+        for (position, value) in [1.0, 3.0, 8.0].into_iter().enumerate() {
+            cache.store(0, position, &[2.0], &[value]);
+        }
+        let shape = Shape { heads: 1, kv_heads: 1, head_size: 1 };
+        let mut out = [0.0; 2];
+        // Two tokens, at positions 0 and 1: neither sees position 2.
+        attend(&mut out, &[1.0, 1.0], &cache, 0, 0, shape, false);
+        assert_eq!(out, [1.0, 2.0]);
+    }
+}

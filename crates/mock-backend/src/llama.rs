@@ -1,0 +1,136 @@
+//! The `llama` architecture: RMS norm, rotary positions, grouped queries, SwiGLU, tied or separate output.
+
+use crate::attention::{Shape, attend};
+use crate::hyper_parameters::HyperParameters;
+use crate::kv_cache::KvCache;
+use crate::network::{Scratch, add, shape};
+use crate::norm;
+use crate::rope::{Rope, turn};
+use crate::weights::{Linear, Loader, Matrix, WeightError};
+
+/// Weights of one block.
+#[derive(Debug)]
+struct Layer {
+    attention_norm: Vec<f32>,
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    output: Linear,
+    feed_forward_norm: Vec<f32>,
+    gate: Linear,
+    up: Linear,
+    down: Linear,
+}
+
+/// All weights.
+#[derive(Debug)]
+pub struct Llama {
+    shape: Shape,
+    epsilon: f32,
+    rope: Rope,
+    embedding: Matrix,
+    layers: Vec<Layer>,
+    output_norm: Vec<f32>,
+    /// `None`: the embedding serves.
+    output: Option<Matrix>,
+}
+
+impl Llama {
+    pub fn load(
+        parameters: &HyperParameters,
+        vocabulary: usize,
+        loader: &Loader,
+    ) -> Result<Self, WeightError> {
+        let width = parameters.width;
+        let embedding = loader.matrix("token_embd.weight", vocabulary, width)?;
+        let output_norm = loader.vector("output_norm.weight", width)?;
+        let output = match loader.has("output.weight") {
+            true => Some(loader.matrix("output.weight", vocabulary, width)?),
+            false => None,
+        };
+        let layers =
+            (0..parameters.layers).map(|i| layer(parameters, loader, i)).collect::<Result<_, _>>()?;
+        let rotary = parameters.rope;
+        let factors = loader.optional_vector("rope_freqs.weight", rotary.dimensions / 2)?.unwrap_or_default();
+        let rope = Rope::new(rotary.dimensions, rotary.base, rotary.linear_factor, factors);
+        let epsilon = parameters.epsilon;
+        Ok(Self { shape: shape(parameters), epsilon, rope, embedding, layers, output_norm, output })
+    }
+
+    pub fn step(
+        &self,
+        tokens: &[u32],
+        start: usize,
+        cache: &mut KvCache,
+        scratch: &mut Scratch,
+        logits: bool,
+        threads: usize,
+    ) {
+        let s = scratch;
+        let width = self.embedding.columns;
+        s.x.clear();
+        s.x.resize(tokens.len() * width, 0.0);
+        for (&token, x) in tokens.iter().zip(s.x.chunks_exact_mut(width)) {
+            self.embedding.row(token as usize, x);
+        }
+        for (index, layer) in self.layers.iter().enumerate() {
+            norm::root_mean_square(&mut s.normed, &s.x, &layer.attention_norm, self.epsilon);
+            let operand = s.operand.input(&s.normed);
+            operand.apply(&mut s.queries, &layer.query, threads);
+            operand.apply(&mut s.keys, &layer.key, threads);
+            operand.apply(&mut s.values, &layer.value, threads);
+            self.place(index, start, cache, s);
+            s.attended.clear();
+            s.attended.resize(s.queries.len(), 0.0);
+            attend(&mut s.attended, &s.queries, cache, index, start, self.shape, threads > 1);
+            s.operand.input(&s.attended).apply(&mut s.normed, &layer.output, threads);
+            add(&mut s.x, &s.normed);
+            norm::root_mean_square(&mut s.normed, &s.x, &layer.feed_forward_norm, self.epsilon);
+            let operand = s.operand.input(&s.normed);
+            operand.apply(&mut s.gate, &layer.gate, threads);
+            operand.apply(&mut s.up, &layer.up, threads);
+            for (gate, up) in s.gate.iter_mut().zip(&s.up) {
+                *gate = *gate / (1.0 + (-*gate).exp()) * up;
+            }
+            s.operand.input(&s.gate).apply(&mut s.normed, &layer.down, threads);
+            add(&mut s.x, &s.normed);
+        }
+        if logits {
+            let last = &s.x[(tokens.len() - 1) * width..];
+            norm::root_mean_square(&mut s.normed, last, &self.output_norm, self.epsilon);
+            let output = self.output.as_ref().unwrap_or(&self.embedding);
+            s.operand.input(&s.normed).multiply(&mut s.logits, output, threads);
+        }
+    }
+
+    /// Turns queries and keys to their positions and stores keys and values.
+    fn place(&self, layer: usize, start: usize, cache: &mut KvCache, s: &mut Scratch) {
+        let Shape { heads, kv_heads, head_size } = self.shape;
+        let queries = s.queries.chunks_exact_mut(heads * head_size);
+        let keys = s.keys.chunks_exact_mut(kv_heads * head_size);
+        let values = s.values.chunks_exact(kv_heads * head_size);
+        for (position, ((query, key), value)) in (start..).zip(queries.zip(keys).zip(values)) {
+            self.rope.angles(position, &mut s.angles);
+            turn(query, head_size, &s.angles);
+            turn(key, head_size, &s.angles);
+            cache.store(layer, position, key, value);
+        }
+    }
+}
+
+fn layer(parameters: &HyperParameters, loader: &Loader, index: usize) -> Result<Layer, WeightError> {
+    let HyperParameters { width, feed_forward, .. } = *parameters;
+    let (queries, kv) = (parameters.query_width(), parameters.kv_width());
+    let name = |part: &str| format!("blk.{index}.{part}");
+    Ok(Layer {
+        attention_norm: loader.vector(&name("attn_norm.weight"), width)?,
+        query: loader.linear(&name("attn_q"), queries, width)?,
+        key: loader.linear(&name("attn_k"), kv, width)?,
+        value: loader.linear(&name("attn_v"), kv, width)?,
+        output: loader.linear(&name("attn_output"), width, queries)?,
+        feed_forward_norm: loader.vector(&name("ffn_norm.weight"), width)?,
+        gate: loader.linear(&name("ffn_gate"), feed_forward, width)?,
+        up: loader.linear(&name("ffn_up"), feed_forward, width)?,
+        down: loader.linear(&name("ffn_down"), width, feed_forward)?,
+    })
+}

@@ -1,0 +1,104 @@
+//! What every architecture offers a job: a step over new tokens, and the buffers for it.
+
+use crate::attention::Shape;
+use crate::gguf::{Header, Source};
+use crate::gpt2::Gpt2;
+use crate::hyper_parameters::{Architecture, HyperParameters};
+use crate::kv_cache::KvCache;
+use crate::llama::Llama;
+use crate::operand::Operand;
+use crate::weights::{Loader, WeightError};
+
+/// Tokens of a prompt that are processed at once: each weight is read once for all of them.
+pub const BATCH: usize = 64;
+
+/// The weights of a model.
+#[derive(Debug)]
+pub enum Network {
+    Llama(Llama),
+    Gpt2(Gpt2),
+}
+
+/// Activations of up to [`BATCH`] tokens; empty until the first step.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    /// (tokens, width): the residual stream.
+    pub x: Vec<f32>,
+    /// (tokens, width): a normalised copy, or the output of a block.
+    pub normed: Vec<f32>,
+    /// (tokens, heads * head_size), or (tokens, 3 * width) where the three come from one matrix.
+    pub queries: Vec<f32>,
+    /// (tokens, kv_width).
+    pub keys: Vec<f32>,
+    /// (tokens, kv_width).
+    pub values: Vec<f32>,
+    /// (tokens, heads * head_size).
+    pub attended: Vec<f32>,
+    /// (tokens, feed_forward).
+    pub gate: Vec<f32>,
+    /// (tokens, feed_forward).
+    pub up: Vec<f32>,
+    /// (vocabulary) of the last token.
+    pub logits: Vec<f32>,
+    /// (rotary dimensions / 2) of one position.
+    pub angles: Vec<(f32, f32)>,
+    /// Input of products.
+    pub operand: Operand,
+}
+
+impl Scratch {
+    /// Bytes of activations that a job over `tokens` at once keeps, as its account counts them.
+    pub fn bytes(parameters: &HyperParameters, vocabulary: usize, tokens: usize) -> u64 {
+        let widest = parameters.feed_forward.max(3 * parameters.width).max(parameters.query_width()) as u64;
+        let row = 3 * parameters.width as u64
+            + 2 * parameters.query_width() as u64
+            + 2 * parameters.kv_width() as u64
+            + 2 * parameters.feed_forward as u64
+            // The input, its stored form and the product before it is gathered.
+            + 3 * widest;
+        4 * (row * tokens.min(BATCH) as u64 + vocabulary as u64)
+    }
+}
+
+impl Network {
+    /// Takes the weights of the file.
+    pub fn load(
+        parameters: &HyperParameters,
+        vocabulary: usize,
+        header: &Header,
+        source: &dyn Source,
+    ) -> Result<Self, WeightError> {
+        let loader = Loader::new(header, source);
+        match parameters.architecture {
+            Architecture::Llama => Llama::load(parameters, vocabulary, &loader).map(Self::Llama),
+            Architecture::Gpt2 => Gpt2::load(parameters, vocabulary, &loader).map(Self::Gpt2),
+        }
+    }
+
+    /// Runs `tokens` (at most [`BATCH`]) at positions `start..` through the layers, and leaves the logits of the
+    /// last of them in `scratch` where `logits` is wanted.
+    pub fn step(
+        &self,
+        tokens: &[u32],
+        start: usize,
+        cache: &mut KvCache,
+        scratch: &mut Scratch,
+        logits: bool,
+        threads: usize,
+    ) {
+        match self {
+            Self::Llama(llama) => llama.step(tokens, start, cache, scratch, logits, threads),
+            Self::Gpt2(gpt2) => gpt2.step(tokens, start, cache, scratch, logits, threads),
+        }
+    }
+}
+
+/// Heads of `parameters`.
+pub fn shape(parameters: &HyperParameters) -> Shape {
+    Shape { heads: parameters.heads, kv_heads: parameters.kv_heads, head_size: parameters.head_size }
+}
+
+/// `x += y`, element by element.
+pub fn add(x: &mut [f32], y: &[f32]) {
+    x.iter_mut().zip(y).for_each(|(x, y)| *x += y);
+}

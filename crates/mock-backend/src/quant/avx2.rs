@@ -1,0 +1,318 @@
+//! Products of weight rows with activation columns by AVX2, FMA and F16C: the bits of `portable`, faster.
+
+use std::arch::x86_64::*;
+
+use super::activation::Column;
+use super::portable::{sum8, sum32};
+use super::{TensorType, k_scales};
+
+/// True where this processor has the instructions.
+pub fn available() -> bool {
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
+}
+
+/// `out[r * columns.len() + c]` = row `r` of `rows` times column `c`.
+#[target_feature(enable = "avx2,fma,f16c")]
+pub fn products(kind: TensorType, rows: &[u8], row_bytes: usize, columns: &[Column], out: &mut [f32]) {
+    for (row, out) in rows.chunks_exact(row_bytes).zip(out.chunks_exact_mut(columns.len())) {
+        for (column, out) in columns.iter().zip(out) {
+            *out = match kind {
+                TensorType::F32 => float_row(row, column.floats),
+                TensorType::F16 => half_row(row, column.floats),
+                TensorType::Bf16 => bf16_row(row, column.floats),
+                TensorType::Q4_0 => signed_blocks::<18>(row, column, |block| q4_0(block)),
+                TensorType::Q5_0 => signed_blocks::<22>(row, column, |block| q5_0(block)),
+                TensorType::Q8_0 => signed_blocks::<34>(row, column, |block| q8_0(block)),
+                TensorType::Q4_1 => unsigned_blocks::<20>(row, column, |block| q4_1(block)),
+                TensorType::Q5_1 => unsigned_blocks::<24>(row, column, |block| q5_1(block)),
+                TensorType::Q4K => super_blocks::<144, false>(row, column),
+                TensorType::Q5K => super_blocks::<176, true>(row, column),
+                TensorType::Q6K => six_bits(row, column),
+            };
+        }
+    }
+}
+
+/// Product of a row of halves with floats.
+#[target_feature(enable = "avx2,fma,f16c")]
+pub fn half_row(row: &[u8], x: &[f32]) -> f32 {
+    let (row, x) = (row.as_chunks::<2>().0, x);
+    float_lanes(x, |i| _mm256_cvtph_ps(load16(row[i..i + 8].as_flattened())), |i| half(row[i]))
+}
+
+/// `out += weight * row`, element by element.
+#[target_feature(enable = "avx2,fma,f16c")]
+pub fn add_scaled_half_row(out: &mut [f32], weight: f32, row: &[u8]) {
+    let row = row.as_chunks::<2>().0;
+    let (chunks, tail) = out.as_chunks_mut::<8>();
+    let done = 8 * chunks.len();
+    for (chunk, row) in chunks.iter_mut().zip(row.as_chunks::<8>().0) {
+        let sum = _mm256_fmadd_ps(
+            _mm256_set1_ps(weight),
+            _mm256_cvtph_ps(load16(row.as_flattened())),
+            load8f(chunk),
+        );
+        *chunk = store8f(sum);
+    }
+    for (out, &bytes) in tail.iter_mut().zip(&row[done..]) {
+        *out = weight.mul_add(half(bytes), *out);
+    }
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn float_row(row: &[u8], x: &[f32]) -> f32 {
+    let row = row.as_chunks::<4>().0;
+    let load = |i: usize| _mm256_castsi256_ps(load32(row[i..i + 8].as_flattened()));
+    float_lanes(x, load, |i| f32::from_le_bytes(row[i]))
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn bf16_row(row: &[u8], x: &[f32]) -> f32 {
+    let row = row.as_chunks::<2>().0;
+    let load = |i: usize| {
+        let wide = _mm256_cvtepu16_epi32(load16(row[i..i + 8].as_flattened()));
+        _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
+    };
+    float_lanes(x, load, |i| f32::from_bits(u32::from(u16::from_le_bytes(row[i])) << 16))
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn float_lanes(x: &[f32], eight: impl Fn(usize) -> __m256, one: impl Fn(usize) -> f32) -> f32 {
+    let mut accumulators = [_mm256_setzero_ps(); 4];
+    let (chunks, tail) = x.as_chunks::<32>();
+    for (i, chunk) in chunks.iter().enumerate() {
+        for (j, (accumulator, x)) in accumulators.iter_mut().zip(chunk.as_chunks::<8>().0).enumerate() {
+            *accumulator = _mm256_fmadd_ps(eight(32 * i + 8 * j), load8f(x), *accumulator);
+        }
+    }
+    let mut lanes = [0.0; 32];
+    for (lanes, accumulator) in lanes.as_chunks_mut::<8>().0.iter_mut().zip(accumulators) {
+        *lanes = store8f(accumulator);
+    }
+    for (j, &x) in tail.iter().enumerate() {
+        lanes[j] = one(32 * chunks.len() + j).mul_add(x, lanes[j]);
+    }
+    sum32(&lanes)
+}
+
+/// Sums of four products of signed bytes, exact: no operand is -128 on both sides.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn signed_products(weights: __m256i, x: __m256i) -> __m256i {
+    let pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(weights), _mm256_sign_epi8(x, weights));
+    _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn signed_blocks<const BYTES: usize>(
+    row: &[u8],
+    column: &Column,
+    unpack: impl Fn(&[u8; BYTES]) -> __m256i,
+) -> f32 {
+    let mut sum = _mm256_setzero_ps();
+    let blocks = row.as_chunks::<BYTES>().0.iter();
+    for ((block, x), x_scale) in blocks.zip(column.quants.as_chunks::<32>().0).zip(column.scales) {
+        let scale = half([block[0], block[1]]) * x_scale;
+        let exact = signed_products(unpack(block), load32i(x));
+        sum = _mm256_fmadd_ps(_mm256_set1_ps(scale), _mm256_cvtepi32_ps(exact), sum);
+    }
+    sum8(&store8f(sum))
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn unsigned_blocks<const BYTES: usize>(
+    row: &[u8],
+    column: &Column,
+    unpack: impl Fn(&[u8; BYTES]) -> __m256i,
+) -> f32 {
+    let (mut sum, mut minimums) = (_mm256_setzero_ps(), 0.0f32);
+    let blocks = row.as_chunks::<BYTES>().0.iter();
+    let x_scales = column.scales.iter().zip(column.sums);
+    for ((block, x), (x_scale, x_sum)) in blocks.zip(column.quants.as_chunks::<32>().0).zip(x_scales) {
+        let scale = half([block[0], block[1]]) * x_scale;
+        let pairs = _mm256_maddubs_epi16(unpack(block), load32i(x));
+        let exact = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+        sum = _mm256_fmadd_ps(_mm256_set1_ps(scale), _mm256_cvtepi32_ps(exact), sum);
+        minimums += half([block[2], block[3]]) * x_sum;
+    }
+    sum8(&store8f(sum)) + minimums
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn q8_0(block: &[u8; 34]) -> __m256i {
+    load32(&block[2..])
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn q4_0(block: &[u8; 18]) -> __m256i {
+    _mm256_sub_epi8(nibbles(&block[2..]), _mm256_set1_epi8(8))
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn q4_1(block: &[u8; 20]) -> __m256i {
+    nibbles(&block[4..])
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn q5_0(block: &[u8; 22]) -> __m256i {
+    let high = spread_bits([block[2], block[3], block[4], block[5]]);
+    let quants = _mm256_or_si256(nibbles(&block[6..]), _mm256_and_si256(high, _mm256_set1_epi8(16)));
+    _mm256_sub_epi8(quants, _mm256_set1_epi8(16))
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn q5_1(block: &[u8; 24]) -> __m256i {
+    let high = spread_bits([block[4], block[5], block[6], block[7]]);
+    _mm256_or_si256(nibbles(&block[8..]), _mm256_and_si256(high, _mm256_set1_epi8(16)))
+}
+
+/// Sixteen bytes as 32 nibbles: all low ones, then all high ones.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn nibbles(bytes: &[u8]) -> __m256i {
+    let low = load16(bytes);
+    let both = _mm256_set_m128i(_mm_srli_epi16::<4>(low), low);
+    _mm256_and_si256(both, _mm256_set1_epi8(15))
+}
+
+/// Bit `i` of four bytes as byte `i`: 0 or 255.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn spread_bits(bits: [u8; 4]) -> __m256i {
+    let all = _mm256_set1_epi32(i32::from_le_bytes(bits));
+    let order = _mm256_set_epi64x(0x0303_0303_0303_0303, 0x0202_0202_0202_0202, 0x0101_0101_0101_0101, 0);
+    let mask = _mm256_set1_epi64x(0x7fbf_dfef_f7fb_fdfe);
+    let bytes = _mm256_or_si256(_mm256_shuffle_epi8(all, order), mask);
+    _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(-1))
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn super_blocks<const BYTES: usize, const FIVE_BITS: bool>(row: &[u8], column: &Column) -> f32 {
+    let (mut sum, mut minimums) = (_mm256_setzero_ps(), 0.0f32);
+    let columns = column.quants.as_chunks::<256>().0.iter().zip(column.group_sums.as_chunks::<8>().0);
+    let blocks = row.as_chunks::<BYTES>().0.iter();
+    for ((block, (x, x_sums)), x_scale) in blocks.zip(columns).zip(column.scales) {
+        let (scales, offsets) = k_scales::unpack(&block[4..16]);
+        let fifteen = _mm256_set1_epi8(15);
+        let (high, low_start) =
+            if FIVE_BITS { (load32(&block[16..]), 48) } else { (_mm256_setzero_si256(), 16) };
+        let x = x.as_chunks::<32>().0;
+        let mut exact = _mm256_setzero_si256();
+        for chunk in 0..4 {
+            let low = load32(&block[low_start + 32 * chunk..]);
+            let mut first = _mm256_and_si256(low, fifteen);
+            let mut second = _mm256_and_si256(_mm256_srli_epi16::<4>(low), fifteen);
+            if FIVE_BITS {
+                first = _mm256_or_si256(first, fifth_bits(high, 1 << (2 * chunk)));
+                second = _mm256_or_si256(second, fifth_bits(high, 2 << (2 * chunk)));
+            }
+            for (group, quants) in [(2 * chunk, first), (2 * chunk + 1, second)] {
+                let pairs = _mm256_maddubs_epi16(quants, load32i(&x[group]));
+                let scale = _mm256_set1_epi16(i16::from(scales[group]));
+                exact = _mm256_add_epi32(exact, _mm256_madd_epi16(scale, pairs));
+            }
+        }
+        let offset: i32 = offsets.iter().zip(x_sums).map(|(&offset, sum)| i32::from(offset) * sum).sum();
+        let scale = half([block[0], block[1]]) * x_scale;
+        sum = _mm256_fmadd_ps(_mm256_set1_ps(scale), _mm256_cvtepi32_ps(exact), sum);
+        minimums = (-(half([block[2], block[3]]) * x_scale)).mul_add(offset as f32, minimums);
+    }
+    sum8(&store8f(sum)) + minimums
+}
+
+/// Sixteen in every byte whose `bit` is set.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn fifth_bits(high: __m256i, bit: u8) -> __m256i {
+    let bit = _mm256_set1_epi8(bit as i8);
+    let set = _mm256_cmpeq_epi8(_mm256_and_si256(high, bit), bit);
+    _mm256_and_si256(set, _mm256_set1_epi8(16))
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn six_bits(row: &[u8], column: &Column) -> f32 {
+    let mut sum = _mm256_setzero_ps();
+    let blocks = row.as_chunks::<210>().0.iter();
+    for ((block, x), x_scale) in blocks.zip(column.quants.as_chunks::<256>().0).zip(column.scales) {
+        let x = x.as_chunks::<32>().0;
+        let mut exact = _mm256_setzero_si256();
+        for half in 0..2 {
+            let first = load32(&block[64 * half..]);
+            let second = load32(&block[64 * half + 32..]);
+            let high = load32(&block[128 + 32 * half..]);
+            let fifteen = _mm256_set1_epi8(15);
+            let quarters = [
+                (_mm256_and_si256(first, fifteen), _mm256_slli_epi16::<4>(high)),
+                (_mm256_and_si256(second, fifteen), _mm256_slli_epi16::<2>(high)),
+                (_mm256_and_si256(_mm256_srli_epi16::<4>(first), fifteen), high),
+                (_mm256_and_si256(_mm256_srli_epi16::<4>(second), fifteen), _mm256_srli_epi16::<2>(high)),
+            ];
+            for (quarter, (low, high)) in quarters.into_iter().enumerate() {
+                let group = 4 * half + quarter;
+                let quants = _mm256_or_si256(low, _mm256_and_si256(high, _mm256_set1_epi8(0x30)));
+                let weights = _mm256_sub_epi8(quants, _mm256_set1_epi8(32));
+                let pairs = _mm256_maddubs_epi16(
+                    _mm256_abs_epi8(weights),
+                    _mm256_sign_epi8(load32i(&x[group]), weights),
+                );
+                let scales = _mm256_set_m128i(
+                    _mm_set1_epi16(i16::from(block[193 + 2 * group] as i8)),
+                    _mm_set1_epi16(i16::from(block[192 + 2 * group] as i8)),
+                );
+                exact = _mm256_add_epi32(exact, _mm256_madd_epi16(scales, pairs));
+            }
+        }
+        let scale = half([block[208], block[209]]) * x_scale;
+        sum = _mm256_fmadd_ps(_mm256_set1_ps(scale), _mm256_cvtepi32_ps(exact), sum);
+    }
+    sum8(&store8f(sum))
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn half(bytes: [u8; 2]) -> f32 {
+    _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(i32::from(u16::from_le_bytes(bytes)))))
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn load16(bytes: &[u8]) -> __m128i {
+    let bytes = &bytes[..16];
+    // SAFETY: the slice has the 16 bytes that the unaligned load reads.
+    unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn load32(bytes: &[u8]) -> __m256i {
+    let bytes = &bytes[..32];
+    // SAFETY: the slice has the 32 bytes that the unaligned load reads.
+    unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn load32i(bytes: &[i8; 32]) -> __m256i {
+    // SAFETY: the array has the 32 bytes that the unaligned load reads.
+    unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn load8f(floats: &[f32; 8]) -> __m256 {
+    // SAFETY: the array has the 8 floats that the unaligned load reads.
+    unsafe { _mm256_loadu_ps(floats.as_ptr()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn store8f(vector: __m256) -> [f32; 8] {
+    let mut floats = [0.0; 8];
+    // SAFETY: the array has room for the 8 floats that the unaligned store writes.
+    unsafe { _mm256_storeu_ps(floats.as_mut_ptr(), vector) };
+    floats
+}

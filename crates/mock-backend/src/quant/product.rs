@@ -1,0 +1,55 @@
+//! Chooses SIMD or portable code for products, once per process.
+
+use std::sync::OnceLock;
+
+use super::activation::Column;
+use super::{TensorType, half_at, portable};
+
+/// `out[r * columns.len() + c]` = row `r` of `rows` times column `c`.
+pub fn products(kind: TensorType, rows: &[u8], row_bytes: usize, columns: &[Column], out: &mut [f32]) {
+    #[cfg(target_arch = "x86_64")]
+    if simd() {
+        // SAFETY: `simd` is true only where the processor has every feature that the function enables.
+        return unsafe { super::avx2::products(kind, rows, row_bytes, columns, out) };
+    }
+    for (row, out) in rows.chunks_exact(row_bytes).zip(out.chunks_exact_mut(columns.len())) {
+        for (column, out) in columns.iter().zip(out) {
+            *out = portable::product(kind, row, *column);
+        }
+    }
+}
+
+/// Product of `x` and a row of little-endian halves.
+#[inline]
+pub fn half_row(row: &[u8], x: &[f32]) -> f32 {
+    #[cfg(target_arch = "x86_64")]
+    if simd() {
+        // SAFETY: as in `products`.
+        return unsafe { super::avx2::half_row(row, x) };
+    }
+    let column = Column { floats: x, quants: &[], scales: &[], sums: &[], group_sums: &[] };
+    portable::product(TensorType::F16, row, column)
+}
+
+/// `out += weight * row`, element by element; `row` holds little-endian halves.
+#[inline]
+pub fn add_scaled_half_row(out: &mut [f32], weight: f32, row: &[u8]) {
+    #[cfg(target_arch = "x86_64")]
+    if simd() {
+        // SAFETY: as in `products`.
+        return unsafe { super::avx2::add_scaled_half_row(out, weight, row) };
+    }
+    for (i, out) in out.iter_mut().enumerate() {
+        *out = weight.mul_add(half_at(row, 2 * i), *out);
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn simd() -> bool {
+    static SIMD: OnceLock<bool> = OnceLock::new();
+    // The switch exists so that a whole run can be compared with the portable code.
+    *SIMD.get_or_init(|| std::env::var_os("WORKER_MOCK_PORTABLE").is_none() && super::avx2::available())
+}
+
+#[cfg(test)]
+mod tests;
