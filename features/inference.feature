@@ -69,10 +69,10 @@ Feature: inference
       | prompt                       |
       | "a"                          |
       | " "                          |
-      | "\x01"                       |
-      | "\x07\x08\x1b\x7f"           |
-      | "line\nbreak\ttab\r\n"       |
-      | "<s></s><unk><\|im_start\|>" |
+      | "{01}"                       |
+      | "{07 08 1B 7F}"           |
+      | "line{0A}break{09}tab{0D 0A}"       |
+      | "<s></s><unk>[INST]"          |
       | "0123456789"                 |
       | "%s%n%d"                     |
 
@@ -93,13 +93,13 @@ Feature: inference
 
     Examples:
       | prompt                     |
-      | "\xff"                     |
-      | "\xc3"                     |
-      | "abc\x80def"               |
-      | "\xed\xa0\x80"             |
-      | "\xf4\x90\x80\x80"         |
-      | "\xc0\xaf"                 |
-      | "\xe2\x82"                 |
+      | "{FF}"                     |
+      | "{C3}"                     |
+      | "abc{80}def"               |
+      | "{ED A0 80}"             |
+      | "{F4 90 80 80}"         |
+      | "{C0 AF}"                 |
+      | "{E2 82}"                 |
 
   @INF-06
   Scenario Outline: indices count from 0 without a gap

@@ -48,8 +48,8 @@ Feature: loading models
     Examples:
       | path                 |
       | ""                   |
-      | "\xff\xfe.gguf"      |
-      | "/tmp/\xc3\x28.gguf" |
+      | "{FF FE}.gguf"      |
+      | "/tmp/{C3 28}.gguf" |
 
   @LOAD-02
   Scenario: a file that the host may not read is refused

@@ -39,11 +39,11 @@ Feature: text is UTF-8
 
     Examples: hard cases
       | prompt                                                    |
-      | "👩\u{200D}👩\u{200D}👧\u{200D}👦"                        |
-      | "🏳\u{FE0F}\u{200D}🌈"                                    |
-      | "e\u{301}a\u{308}\u{323}"                                 |
-      | "\u{202E}right to left\u{202C}"                           |
-      | "\u{10348}\u{1F9EA}\u{20BB7}"                             |
-      | "\u{10FFFF}"                                              |
-      | "\u{FEFF}byte order mark"                                 |
-      | "\u{FFFD}"                                                |
+      | "👩{U+200D}👩{U+200D}👧{U+200D}👦"                        |
+      | "🏳{U+FE0F U+200D}🌈"                                    |
+      | "e{U+301}a{U+308 U+323}"                                 |
+      | "{U+202E}right to left{U+202C}"                           |
+      | "{U+10348 U+1F9EA U+20BB7}"                             |
+      | "{U+10FFFF}"                                              |
+      | "{U+FEFF}byte order mark"                                 |
+      | "{U+FFFD}"                                                |

@@ -13,7 +13,7 @@ pub enum Value {
     Integer(i128),
     /// A number with a point, `NaN`, `inf`, `-inf`.
     Real(f32),
-    /// A quoted string; `\n`, `\t`, `\0`, `\"`, `\\`, `\xNN` and `\u{N}` stand for what they do in Rust.
+    /// A quoted string; bytes and code points stand in braces: `{FF 0A}`, `{U+1F600}`.
     Text(Vec<u8>),
     /// A bare word.
     Word(String),
@@ -74,37 +74,30 @@ pub fn value(text: &str) -> Option<(Value, &str)> {
     Some((value, rest))
 }
 
+/// Reads up to the closing quote. Braces hold bytes in hexadecimal and code points: `{FF 0A}`, `{U+1F600}`.
 fn string(text: &str) -> Option<(Vec<u8>, &str)> {
     let mut bytes = Vec::new();
-    let mut chars = text.char_indices();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '"' => return Some((bytes, &text[at + 1..])),
-            '\\' => {
-                let (_, escape) = chars.next()?;
-                match escape {
-                    'n' => bytes.push(b'\n'),
-                    't' => bytes.push(b'\t'),
-                    'r' => bytes.push(b'\r'),
-                    '0' => bytes.push(0),
-                    'x' => {
-                        let digits: String = chars.by_ref().take(2).map(|(_, c)| c).collect();
-                        bytes.push(u8::from_str_radix(&digits, 16).ok()?);
-                    }
-                    'u' => {
-                        let digits: String =
-                            chars.by_ref().skip(1).map(|(_, c)| c).take_while(|&c| c != '}').collect();
-                        let point = char::from_u32(u32::from_str_radix(&digits, 16).ok()?)?;
-                        bytes.extend_from_slice(point.encode_utf8(&mut [0; 4]).as_bytes());
-                    }
-                    '"' | '\\' => bytes.push(escape as u8),
-                    _ => return None,
-                }
-            }
-            _ => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+    let mut rest = text;
+    loop {
+        let at = rest.find(['"', '{'])?;
+        bytes.extend_from_slice(rest[..at].as_bytes());
+        let special = &rest[at..];
+        if let Some(rest) = special.strip_prefix('"') {
+            return Some((bytes, rest));
         }
+        let (codes, after) = special.strip_prefix('{')?.split_once('}')?;
+        for code in codes.split(' ') {
+            match code.strip_prefix("U+") {
+                Some(point) => {
+                    let point = char::from_u32(u32::from_str_radix(point, 16).ok()?)?;
+                    bytes.extend_from_slice(point.encode_utf8(&mut [0; 4]).as_bytes());
+                }
+                None if code.len() == 2 => bytes.push(u8::from_str_radix(code, 16).ok()?),
+                None => return None,
+            }
+        }
+        rest = after;
     }
-    None
 }
 
 /// Takes an integer that fits `T`, or the default.
@@ -152,17 +145,10 @@ mod tests {
 
     #[test]
     fn lists_are_read_with_strings_that_hold_commas_and_escapes() {
-        let read = parse(r#"prompt = "a, \"b\" \xff \u{1F600}", seed = UINT64_MAX, temperature = -0.0, ctx = NULL"#);
+        let read = parse(r#"prompt = "a, {22}b{22} {FF} {U+1F600}", seed = UINT64_MAX, temperature = -0.0, ctx = NULL"#);
         let read = read.unwrap();
-        assert_eq!(read["prompt"], Value::Text("a, \"b\" \u{0}\u{0} 😀".bytes().fold(Vec::new(), |mut all, b| {
-            // One raw byte 0xff where the two NULs stand.
-            if b != 0 {
-                all.push(b);
-            } else if all.last() != Some(&0xff) {
-                all.push(0xff);
-            }
-            all
-        })));
+        let prompt = [b"a, \"b\" ".as_slice(), &[0xff, b' '], "\u{1F600}".as_bytes()].concat();
+        assert_eq!(read["prompt"], Value::Text(prompt));
         assert_eq!(read["seed"], Value::Integer(u64::MAX.into()));
         assert!(matches!(read["temperature"], Value::Real(zero) if zero == 0.0 && zero.is_sign_negative()));
         assert_eq!(read["ctx"], Value::Null);
@@ -170,7 +156,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_said() {
-        for text in ["max_tokens", "a = ", "a = 1 b = 2", "a = 1, a = 2", "p = \"open"] {
+        for text in ["max_tokens", "a = ", "a = 1 b = 2", "a = 1, a = 2", "p = \"open", "p = \"{F}\""] {
             assert!(matches!(parse(text), Err(Stop::Broken(_))), "{text}");
         }
     }

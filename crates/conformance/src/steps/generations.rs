@@ -10,7 +10,7 @@ use crate::conversation::{Conversation, Generation, Kind, Step, Stop};
 use crate::program::{Call, Handle, Op, Out};
 use crate::trace::Observation;
 
-#[when(regex = r#"^the host generates (\d+) tokens?(?: from ("(?:[^"\\]|\\.)*"))?(?: with (.+?))?(?: as "(\w+)")?$"#)]
+#[when(regex = r#"^the host generates (\d+) tokens?(?: from ("[^"]*"))?(?: with (.+?))?(?: as "(\w+)")?$"#)]
 async fn generates(
     conversation: &mut Conversation,
     count: u32,
