@@ -185,7 +185,7 @@ mod tests {
         let mut reasons = String::new();
         for entry in corpus() {
             let path = store.malformed_path(&entry.name).unwrap();
-            let outcome = Reference::load(&path).err();
+            let outcome = Reference::judge(&path).err();
             let inspected = inspect::inspect(&path).err();
             match entry.expect {
                 Expect::Refused => assert!(outcome.is_some(), "{} loads: {}", entry.name, entry.reason),

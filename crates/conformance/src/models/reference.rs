@@ -100,8 +100,17 @@ pub(super) fn decode(kind: u32, block: &[u8]) -> Vec<f64> {
 }
 
 impl Reference {
-    /// Reads the model at `path` as a strict library would; an error says why it should be refused.
+    /// Judges the model at `path` as a strict library would; an error says why it should be refused.
+    pub(super) fn judge(path: &Path) -> Result<(), String> {
+        Self::open(path, false).map(drop)
+    }
+
+    /// Reads the model at `path`, weights and all.
     pub(super) fn load(path: &Path) -> Result<Self, String> {
+        Self::open(path, true)
+    }
+
+    fn open(path: &Path, weights: bool) -> Result<Self, String> {
         let header = read(path, true).map_err(|(at, reason)| format!("{reason} (at byte {at})"))?;
         let architecture = match header.value("general.architecture") {
             Some(Found::Text(name)) if name == "llama" || name == "gpt2" => name.clone(),
@@ -164,7 +173,7 @@ impl Reference {
             merges,
         };
         for tensor in &header.tensors {
-            model.tensors.insert(tensor.name.clone(), values(tensor, header.data, &data));
+            model.tensors.insert(tensor.name.clone(), values(tensor, header.data, &data, weights));
         }
         model.check(context)?;
         Ok(model)
@@ -256,11 +265,14 @@ impl Reference {
     }
 }
 
-fn values(tensor: &Description, start: u64, data: &[u8]) -> (Vec<usize>, Vec<f64>) {
+fn values(tensor: &Description, start: u64, data: &[u8], weights: bool) -> (Vec<usize>, Vec<f64>) {
     let (_, size) = super::tensor_type::block(tensor.kind).unwrap();
     let from = (start + tensor.offset) as usize;
     let bytes = &data[from..from + tensor.bytes as usize];
     let shape = tensor.shape.iter().map(|size| *size as usize).collect();
+    if !weights {
+        return (shape, Vec::new());
+    }
     (shape, bytes.chunks_exact(size as usize).flat_map(|block| decode(tensor.kind, block)).collect())
 }
 

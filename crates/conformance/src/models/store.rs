@@ -89,8 +89,9 @@ impl Store {
         Ok(base)
     }
 
-    /// The path of a sound file whose tensors have at least `bytes` bytes (LOAD-04), see [`super::sparse`].
-    /// It is sparse: it takes a few hundred KiB of disk. Ask for more than the device has.
+    /// The path of a sound file whose tensors have at least `bytes` bytes (LOAD-04).
+    /// The header is honest and all data lie inside the file, but as holes: it takes under 100 KiB of disk.
+    /// Ask for more than the device has; [`super::BEYOND_ANY_DEVICE`] serves everywhere.
     pub fn sparse_huge(&self, bytes: u64, architecture: Architecture) -> Result<PathBuf, ModelError> {
         let (front, length) = sparse::front(bytes, architecture)?;
         let path = self.place(&format!("huge-{}-{length}", architecture.name()), &front);

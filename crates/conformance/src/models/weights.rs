@@ -57,6 +57,7 @@ impl<'a> Weights<'a> {
         let grammar = self.grammar();
         let (tokens, width) = (self.vocabulary.tokens.len(), self.recipe.sizes.width);
         let mut matrix = self.random("token_embd", tokens, width, self.recipe.scales.noise);
+        matrix.scale(0..tokens, self.layout.class.clone(), 0.0);
         matrix.scale(0..tokens, self.layout.readout.clone(), 0.0);
         for token in 0..tokens {
             for (column, value) in grammar.embedding(token).into_iter().enumerate() {
@@ -73,6 +74,7 @@ impl<'a> Weights<'a> {
     pub(super) fn positions(&self) -> Matrix {
         let sizes = self.recipe.sizes;
         let mut matrix = self.random("position_embd", sizes.context, sizes.width, self.recipe.scales.noise);
+        matrix.scale(0..sizes.context, self.layout.class.clone(), 0.0);
         matrix.scale(0..sizes.context, self.layout.readout.clone(), 0.0);
         for at in 0..circles() {
             let step = circle(at, 1);
@@ -192,11 +194,13 @@ impl<'a> Weights<'a> {
         head / (self.recipe.sizes.heads / self.recipe.sizes.kv_heads)
     }
 
-    /// Random weights into the stream: full strength into the free part, little elsewhere, none into a readout.
+    /// Random weights into the stream: full strength into the free part, little
+    /// into the copies, none into what the grammar and a tied output read.
     fn to_stream(&self, name: &str, inputs: usize, size: f64) -> Matrix {
         let width = self.recipe.sizes.width;
         let mut matrix = self.random(name, width, inputs, size);
-        matrix.scale(0..self.layout.free.start, 0..inputs, 1.0 / 32.0);
+        // The grammar reads these with large weights: a library's rounding must not show in them.
+        matrix.scale(0..self.layout.free.start, 0..inputs, 0.0);
         matrix.scale(self.layout.free.end..self.layout.readout.start, 0..inputs, 1.0 / 8.0);
         matrix.scale(self.layout.readout.clone(), 0..inputs, 0.0);
         matrix
