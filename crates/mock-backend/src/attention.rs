@@ -2,8 +2,10 @@
 
 use rayon::prelude::*;
 
+use crate::exp::exp;
 use crate::kv_cache::KvCache;
 use crate::quant::activation::round_to_half;
+use crate::quant::portable::{FLOAT_LANES, sum16, sum64};
 use crate::quant::product::{add_scaled_half_row, half_row};
 
 /// Head counts and size of an attention layer; `heads` is a multiple of `kv_heads`.
@@ -17,14 +19,49 @@ pub struct Shape {
     pub head_size: usize,
 }
 
+/// Lanes of sums for the tokens of a prompt.
+const PROMPT_LANES: usize = 16;
+
+/// What a token is to its job. It says how sums are ordered, so that the bits hang on it, and not on how many
+/// tokens are processed at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// One of several tokens of a prompt.
+    Prompt,
+    /// A generated token, or the only one of its prompt.
+    Single,
+}
+
+impl Phase {
+    /// [`attend`] with the lanes of the phase.
+    #[expect(clippy::too_many_arguments, reason = "those of `attend`")]
+    pub fn attend(
+        self,
+        out: &mut [f32],
+        queries: &[f32],
+        cache: &KvCache,
+        layer: usize,
+        start: usize,
+        shape: Shape,
+        parallel: bool,
+    ) {
+        match self {
+            Self::Prompt => attend::<PROMPT_LANES>(out, queries, cache, layer, start, shape, parallel),
+            Self::Single => attend::<FLOAT_LANES>(out, queries, cache, layer, start, shape, parallel),
+        }
+    }
+}
+
 /// Multiply-adds below which one thread is faster than several.
 const PARALLEL_WORK: usize = 1 << 15;
 
 /// `out` (tokens, heads * head_size) = attention of `queries` (same shape), the first of them at position `start`.
 ///
-/// Queries and probabilities are rounded to half precision before they meet the cache, as in the reference
-/// implementation; sums are f32 in position order.
-pub fn attend(
+/// Queries and probabilities are rounded to half precision before they meet the cache. Sums run in `LANES` lanes:
+/// [`PROMPT_LANES`] for the tokens of a prompt, [`FLOAT_LANES`] for generated ones. All of that is llama.cpp's way;
+/// a sum in another order ends in other bits, a few of these in other rounded activations, and then texts part
+/// at choices that are no near ties at all.
+fn attend<const LANES: usize>(
     out: &mut [f32],
     queries: &[f32],
     cache: &KvCache,
@@ -38,7 +75,7 @@ pub fn attend(
     let head = |index: usize, out: &mut [f32]| {
         let token = index / shape.heads;
         let query = &queries[index * shape.head_size..(index + 1) * shape.head_size];
-        attend_head(out, query, cache, layer, index % shape.heads, start + token + 1, shape);
+        attend_head::<LANES>(out, query, cache, layer, index % shape.heads, start + token + 1, shape);
     };
     if parallel && work > PARALLEL_WORK {
         out.par_chunks_mut(shape.head_size).enumerate().for_each(|(index, out)| head(index, out));
@@ -47,7 +84,7 @@ pub fn attend(
     }
 }
 
-fn attend_head(
+fn attend_head<const LANES: usize>(
     out: &mut [f32],
     query: &[f32],
     cache: &KvCache,
@@ -64,20 +101,35 @@ fn attend_head(
     let mut scores: Vec<f32> = keys
         .chunks_exact(row_bytes)
         .take(positions)
-        .map(|row| half_row(&row[at..at + size], &query) * scale)
+        .map(|row| half_row::<LANES>(&row[at..at + size], &query) * scale)
         .collect();
     let largest = scores.iter().fold(f32::NEG_INFINITY, |largest, &score| largest.max(score));
-    let mut total = 0.0f64;
-    for score in &mut scores {
-        *score = (*score - largest).exp();
-        total += f64::from(*score);
-    }
+    scores.iter_mut().for_each(|score| *score = exp(*score - largest));
+    let total: f64 = scores.chunks(16).map(|chunk| f64::from(sum_of_up_to_16(chunk))).sum();
     let inverse = (1.0 / total) as f32;
-    out.fill(0.0);
+    // As in a product of rows, position `i` goes to lane `i % LANES`; here a lane is a whole head.
+    let width = shape.head_size;
+    let mut lanes = vec![0.0; positions.min(LANES) * width];
     let (values, _) = cache.values(layer);
-    for (row, score) in values.chunks_exact(row_bytes).zip(scores) {
-        add_scaled_half_row(out, round_to_half(score * inverse), &row[at..at + size]);
+    for (position, (row, score)) in values.chunks_exact(row_bytes).zip(scores).enumerate() {
+        let lane = position % LANES * width;
+        add_scaled_half_row(
+            &mut lanes[lane..lane + width],
+            round_to_half(score * inverse),
+            &row[at..at + size],
+        );
     }
+    for (i, out) in out.iter_mut().enumerate() {
+        let mut all = [0.0; FLOAT_LANES];
+        all.iter_mut().zip(lanes.chunks_exact(width)).for_each(|(all, lane)| *all = lane[i]);
+        *out = sum64(&all);
+    }
+}
+
+fn sum_of_up_to_16(values: &[f32]) -> f32 {
+    let mut lanes = [0.0; 16];
+    lanes[..values.len()].copy_from_slice(values);
+    sum16(&lanes)
 }
 
 #[cfg(test)]
@@ -90,7 +142,7 @@ mod tests {
         cache.store(0, 0, &[1.0, 0.0, 0.0, 1.0], &[0.5, 1.0, -2.0, 3.0]);
         let shape = Shape { heads: 4, kv_heads: 2, head_size: 2 };
         let mut out = [0.0; 8];
-        attend(&mut out, &[1.0; 8], &cache, 0, 0, shape, false);
+        attend::<FLOAT_LANES>(&mut out, &[1.0; 8], &cache, 0, 0, shape, false);
         assert_eq!(out, [0.5, 1.0, 0.5, 1.0, -2.0, 3.0, -2.0, 3.0]);
     }
 
@@ -103,7 +155,7 @@ mod tests {
         let shape = Shape { heads: 1, kv_heads: 1, head_size: 1 };
         let mut out = [0.0; 2];
         // Two tokens, at positions 0 and 1: neither sees position 2.
-        attend(&mut out, &[1.0, 1.0], &cache, 0, 0, shape, false);
+        attend::<FLOAT_LANES>(&mut out, &[1.0, 1.0], &cache, 0, 0, shape, false);
         assert_eq!(out, [1.0, 2.0]);
     }
 }

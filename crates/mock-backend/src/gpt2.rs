@@ -1,6 +1,6 @@
 //! The `gpt2` architecture: layer norm, learned positions, one matrix for query, key and value, GELU, biases.
 
-use crate::attention::{Shape, attend};
+use crate::attention::{Phase, Shape};
 use crate::hyper_parameters::HyperParameters;
 use crate::kv_cache::KvCache;
 use crate::network::{Scratch, add, shape};
@@ -64,6 +64,7 @@ impl Gpt2 {
         &self,
         tokens: &[u32],
         start: usize,
+        phase: Phase,
         cache: &mut KvCache,
         scratch: &mut Scratch,
         logits: bool,
@@ -89,7 +90,7 @@ impl Gpt2 {
             }
             s.attended.clear();
             s.attended.resize(s.queries.len(), 0.0);
-            attend(&mut s.attended, &s.queries, cache, index, start, self.shape, threads > 1);
+            phase.attend(&mut s.attended, &s.queries, cache, index, start, self.shape, threads > 1);
             s.operand.input(&s.attended).apply(&mut s.normed, &layer.output, threads);
             add(&mut s.x, &s.normed);
             self.normalise(&mut s.normed, &s.x, &layer.feed_forward_norm);

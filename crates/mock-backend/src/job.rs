@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::attention::Phase;
 use crate::code::ErrorCode;
 use crate::fault::{Site, strike};
 use crate::kv_cache::KvCache;
@@ -161,8 +162,9 @@ impl Job {
         model.pool.run(|| {
             let batches = input.chunks(BATCH);
             let last = batches.len().saturating_sub(1);
+            let phase = if input.len() > 1 { Phase::Prompt } else { Phase::Single };
             for (i, batch) in batches.enumerate() {
-                model.network.step(batch, *seen, cache, scratch, i == last, model.pool.width());
+                model.network.step(batch, *seen, phase, cache, scratch, i == last, model.pool.width());
                 *seen += batch.len();
             }
         });

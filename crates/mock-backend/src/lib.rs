@@ -17,6 +17,7 @@ pub mod text;
 pub mod tokenizer;
 
 mod attention;
+mod exp;
 mod gpt2;
 mod hyper_parameters;
 mod kv_cache;

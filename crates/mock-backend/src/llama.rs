@@ -1,6 +1,7 @@
 //! The `llama` architecture: RMS norm, rotary positions, grouped queries, SwiGLU, tied or separate output.
 
-use crate::attention::{Shape, attend};
+use crate::attention::{Phase, Shape};
+use crate::exp::exp;
 use crate::hyper_parameters::HyperParameters;
 use crate::kv_cache::KvCache;
 use crate::network::{Scratch, add, shape};
@@ -61,6 +62,7 @@ impl Llama {
         &self,
         tokens: &[u32],
         start: usize,
+        phase: Phase,
         cache: &mut KvCache,
         scratch: &mut Scratch,
         logits: bool,
@@ -82,7 +84,7 @@ impl Llama {
             self.place(index, start, cache, s);
             s.attended.clear();
             s.attended.resize(s.queries.len(), 0.0);
-            attend(&mut s.attended, &s.queries, cache, index, start, self.shape, threads > 1);
+            phase.attend(&mut s.attended, &s.queries, cache, index, start, self.shape, threads > 1);
             s.operand.input(&s.attended).apply(&mut s.normed, &layer.output, threads);
             add(&mut s.x, &s.normed);
             norm::root_mean_square(&mut s.normed, &s.x, &layer.feed_forward_norm, self.epsilon);
@@ -90,7 +92,7 @@ impl Llama {
             operand.apply(&mut s.gate, &layer.gate, threads);
             operand.apply(&mut s.up, &layer.up, threads);
             for (gate, up) in s.gate.iter_mut().zip(&s.up) {
-                *gate = *gate / (1.0 + (-*gate).exp()) * up;
+                *gate = *gate / (1.0 + exp(-*gate)) * up;
             }
             s.operand.input(&s.gate).apply(&mut s.normed, &layer.down, threads);
             add(&mut s.x, &s.normed);

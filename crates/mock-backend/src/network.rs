@@ -1,6 +1,6 @@
 //! What every architecture offers a job: a step over new tokens, and the buffers for it.
 
-use crate::attention::Shape;
+use crate::attention::{Phase, Shape};
 use crate::gguf::{Header, Source};
 use crate::gpt2::Gpt2;
 use crate::hyper_parameters::{Architecture, HyperParameters};
@@ -81,14 +81,15 @@ impl Network {
         &self,
         tokens: &[u32],
         start: usize,
+        phase: Phase,
         cache: &mut KvCache,
         scratch: &mut Scratch,
         logits: bool,
         threads: usize,
     ) {
         match self {
-            Self::Llama(llama) => llama.step(tokens, start, cache, scratch, logits, threads),
-            Self::Gpt2(gpt2) => gpt2.step(tokens, start, cache, scratch, logits, threads),
+            Self::Llama(llama) => llama.step(tokens, start, phase, cache, scratch, logits, threads),
+            Self::Gpt2(gpt2) => gpt2.step(tokens, start, phase, cache, scratch, logits, threads),
         }
     }
 }

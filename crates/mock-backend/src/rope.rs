@@ -33,7 +33,7 @@ pub fn turn(values: &mut [f32], head_size: usize, angles: &[(f32, f32)]) {
     for head in values.chunks_exact_mut(head_size) {
         for (pair, (cos, sin)) in head.as_chunks_mut::<2>().0.iter_mut().zip(angles) {
             let [x, y] = *pair;
-            *pair = [x * cos - y * sin, x * sin + y * cos];
+            *pair = [x.mul_add(*cos, -(y * sin)), x.mul_add(*sin, y * cos)];
         }
     }
 }

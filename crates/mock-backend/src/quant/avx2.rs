@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::activation::Column;
-use super::portable::{sum8, sum32};
+use super::portable::{FLOAT_LANES, sum8, sum64};
 use super::{TensorType, k_scales};
 
 /// True where this processor has the instructions.
@@ -18,7 +18,7 @@ pub fn products(kind: TensorType, rows: &[u8], row_bytes: usize, columns: &[Colu
         for (column, out) in columns.iter().zip(out) {
             *out = match kind {
                 TensorType::F32 => float_row(row, column.floats),
-                TensorType::F16 => half_row(row, column.floats),
+                TensorType::F16 => half_row::<FLOAT_LANES>(row, column.floats),
                 TensorType::Bf16 => bf16_row(row, column.floats),
                 TensorType::Q4_0 => signed_blocks::<18>(row, column, |block| q4_0(block)),
                 TensorType::Q5_0 => signed_blocks::<22>(row, column, |block| q5_0(block)),
@@ -35,9 +35,9 @@ pub fn products(kind: TensorType, rows: &[u8], row_bytes: usize, columns: &[Colu
 
 /// Product of a row of halves with floats.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub fn half_row(row: &[u8], x: &[f32]) -> f32 {
+pub fn half_row<const LANES: usize>(row: &[u8], x: &[f32]) -> f32 {
     let (row, x) = (row.as_chunks::<2>().0, x);
-    float_lanes(x, |i| _mm256_cvtph_ps(load16(row[i..i + 8].as_flattened())), |i| half(row[i]))
+    float_lanes::<LANES>(x, |i| _mm256_cvtph_ps(load16(row[i..i + 8].as_flattened())), |i| half(row[i]))
 }
 
 /// `out += weight * row`, element by element.
@@ -63,7 +63,7 @@ pub fn add_scaled_half_row(out: &mut [f32], weight: f32, row: &[u8]) {
 fn float_row(row: &[u8], x: &[f32]) -> f32 {
     let row = row.as_chunks::<4>().0;
     let load = |i: usize| _mm256_castsi256_ps(load32(row[i..i + 8].as_flattened()));
-    float_lanes(x, load, |i| f32::from_le_bytes(row[i]))
+    float_lanes::<FLOAT_LANES>(x, load, |i| f32::from_le_bytes(row[i]))
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
@@ -73,27 +73,31 @@ fn bf16_row(row: &[u8], x: &[f32]) -> f32 {
         let wide = _mm256_cvtepu16_epi32(load16(row[i..i + 8].as_flattened()));
         _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
     };
-    float_lanes(x, load, |i| f32::from_bits(u32::from(u16::from_le_bytes(row[i])) << 16))
+    float_lanes::<FLOAT_LANES>(x, load, |i| f32::from_bits(u32::from(u16::from_le_bytes(row[i])) << 16))
 }
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn float_lanes(x: &[f32], eight: impl Fn(usize) -> __m256, one: impl Fn(usize) -> f32) -> f32 {
-    let mut accumulators = [_mm256_setzero_ps(); 4];
-    let (chunks, tail) = x.as_chunks::<32>();
+fn float_lanes<const LANES: usize>(
+    x: &[f32],
+    eight: impl Fn(usize) -> __m256,
+    one: impl Fn(usize) -> f32,
+) -> f32 {
+    let mut accumulators = [_mm256_setzero_ps(); 8];
+    let (chunks, tail) = x.as_chunks::<LANES>();
     for (i, chunk) in chunks.iter().enumerate() {
         for (j, (accumulator, x)) in accumulators.iter_mut().zip(chunk.as_chunks::<8>().0).enumerate() {
-            *accumulator = _mm256_fmadd_ps(eight(32 * i + 8 * j), load8f(x), *accumulator);
+            *accumulator = _mm256_fmadd_ps(eight(LANES * i + 8 * j), load8f(x), *accumulator);
         }
     }
-    let mut lanes = [0.0; 32];
+    let mut lanes = [0.0; FLOAT_LANES];
     for (lanes, accumulator) in lanes.as_chunks_mut::<8>().0.iter_mut().zip(accumulators) {
         *lanes = store8f(accumulator);
     }
     for (j, &x) in tail.iter().enumerate() {
-        lanes[j] = one(32 * chunks.len() + j).mul_add(x, lanes[j]);
+        lanes[j] = one(LANES * chunks.len() + j).mul_add(x, lanes[j]);
     }
-    sum32(&lanes)
+    sum64(&lanes)
 }
 
 /// Sums of four products of signed bytes, exact: no operand is -128 on both sides.

@@ -2,7 +2,7 @@
 //!
 //! Integer blocks: lane `l` of eight gathers the exact products of elements `4l..4l+4` of each group of 32, and adds
 //! them times the block's scale to a float accumulator with one fused multiply-add. Float rows: element `i` goes to
-//! lane `i % 32`. [`sum8`] and [`sum32`] add the lanes up.
+//! lane `i % 64`. [`sum8`] and [`sum64`] add the lanes up.
 
 use super::activation::Column;
 use super::dequantize::{six_bit_quants, small_quants, super_quants};
@@ -15,12 +15,25 @@ pub fn sum8(lanes: &[f32; 8]) -> f32 {
     (four[0] + four[2]) + (four[1] + four[3])
 }
 
-/// Sum of 32 lanes in the fixed order.
+/// Lanes of a float row.
+pub const FLOAT_LANES: usize = 64;
+
+/// Sum of 64 lanes in the fixed order: quarters first, then halves of what is left.
 #[inline]
-pub fn sum32(lanes: &[f32; 32]) -> f32 {
+pub fn sum64(lanes: &[f32; FLOAT_LANES]) -> f32 {
+    let mut sixteen = [0.0; 16];
+    for (i, out) in sixteen.iter_mut().enumerate() {
+        *out = (lanes[i] + lanes[i + 32]) + (lanes[i + 16] + lanes[i + 48]);
+    }
+    sum16(&sixteen)
+}
+
+/// Sum of 16 lanes in the fixed order: by halves.
+#[inline]
+pub fn sum16(lanes: &[f32; 16]) -> f32 {
     let mut eight = [0.0; 8];
     for (i, out) in eight.iter_mut().enumerate() {
-        *out = (lanes[i] + lanes[i + 8]) + (lanes[i + 16] + lanes[i + 24]);
+        *out = lanes[i] + lanes[i + 8];
     }
     sum8(&eight)
 }
@@ -28,24 +41,30 @@ pub fn sum32(lanes: &[f32; 32]) -> f32 {
 /// Product of `row` (weights of type `kind`) and `column` (in the companion format).
 pub fn product(kind: TensorType, row: &[u8], column: Column) -> f32 {
     match kind {
-        TensorType::F32 => floats(column.floats, |i| {
+        TensorType::F32 => floats::<FLOAT_LANES>(column.floats, |i| {
             let bytes = &row[4 * i..4 * i + 4];
             f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
         }),
-        TensorType::F16 => floats(column.floats, |i| half_at(row, 2 * i)),
-        TensorType::Bf16 => floats(column.floats, |i| bf16_at(row, 2 * i)),
+        TensorType::F16 => half_row::<FLOAT_LANES>(row, column.floats),
+        TensorType::Bf16 => floats::<FLOAT_LANES>(column.floats, |i| bf16_at(row, 2 * i)),
         TensorType::Q4K | TensorType::Q5K => super_blocks(kind, row, column),
         TensorType::Q6K => six_bits(row, column),
         _ => small_blocks(kind, row, column),
     }
 }
 
-fn floats(x: &[f32], weight: impl Fn(usize) -> f32) -> f32 {
-    let mut lanes = [0.0; 32];
+/// Product of a row of halves with `x`, summed in `LANES` (at most 64) lanes.
+pub fn half_row<const LANES: usize>(row: &[u8], x: &[f32]) -> f32 {
+    floats::<LANES>(x, |i| half_at(row, 2 * i))
+}
+
+fn floats<const LANES: usize>(x: &[f32], weight: impl Fn(usize) -> f32) -> f32 {
+    let mut lanes = [0.0; FLOAT_LANES];
     for (i, &x) in x.iter().enumerate() {
-        lanes[i % 32] = weight(i).mul_add(x, lanes[i % 32]);
+        let lane = &mut lanes[i % LANES];
+        *lane = weight(i).mul_add(x, *lane);
     }
-    sum32(&lanes)
+    sum64(&lanes)
 }
 
 /// Exact products of a group of 32, four to a lane.

@@ -19,16 +19,15 @@ pub fn products(kind: TensorType, rows: &[u8], row_bytes: usize, columns: &[Colu
     }
 }
 
-/// Product of `x` and a row of little-endian halves.
+/// Product of `x` and a row of little-endian halves, summed in `LANES` (at most 64) lanes.
 #[inline]
-pub fn half_row(row: &[u8], x: &[f32]) -> f32 {
+pub fn half_row<const LANES: usize>(row: &[u8], x: &[f32]) -> f32 {
     #[cfg(target_arch = "x86_64")]
     if simd() {
         // SAFETY: as in `products`.
-        return unsafe { super::avx2::half_row(row, x) };
+        return unsafe { super::avx2::half_row::<LANES>(row, x) };
     }
-    let column = Column { floats: x, quants: &[], scales: &[], sums: &[], group_sums: &[] };
-    portable::product(TensorType::F16, row, column)
+    portable::half_row::<LANES>(row, x)
 }
 
 /// `out += weight * row`, element by element; `row` holds little-endian halves.
