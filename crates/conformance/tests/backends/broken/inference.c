@@ -191,7 +191,7 @@ NEXT {
     if (more && token_index != NULL) *token_index += 1;
     return more;
 }
-#elif defined(DEFECT_index_unwritten)
+#elif defined(DEFECT_index_unwritten_from_64)
 #define OWN_NEXT
 NEXT {
     int first = -1;

@@ -192,19 +192,6 @@ LOAD {
     }
     return PASS_LOAD;
 }
-#elif defined(DEFECT_huge_model_takes_host_memory)
-#define OWN_LOAD
-LOAD {
-    CudaModel *model = PASS_LOAD;
-    if (model == NULL && error_code != NULL && *error_code == 2 && ctx != NULL) {
-        size_t size = (size_t)3 << 30;
-        char *room = (char *)malloc(size);
-        if (room != NULL) memset(room, 1, size);
-        nap(50000);
-        free(room);
-    }
-    return model;
-}
 #else
 #error "no such defect"
 #endif

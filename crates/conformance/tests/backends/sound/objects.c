@@ -188,6 +188,7 @@ int result_start(struct model *m, const char *prompt, int max_tokens, float temp
     uint64_t context = m->hyper.context, tokens = vocab_length(&m->vocab, prompt, context + 1);
     if (SOUND_EMPTY_PROMPT && prompt[0] == 0) return SOUND_EMPTY_PROMPT;
     if (tokens == 0) tokens = 1;
+    if (BROKEN(full_context_ends_model) && m->mapped_fd == -2) return 4;
     if (tokens >= context && !BROKEN(context_ignored) && !BROKEN(context_overrun)) return SOUND_LONG_PROMPT;
     if (SOUND_FULL_START && tokens + (uint64_t)max_tokens > context) return SOUND_FULL_START;
     struct result *r = calloc(1, sizeof *r);
@@ -310,6 +311,7 @@ int result_next(struct result *r, char *out, int size, int *index) {
                 return 0;
             }
             r->ended = true;
+            if (BROKEN(full_context_ends_model) && full) r->model->mapped_fd = -2;
             return 0;
         }
         if (SOUND_LAZY_KV && r->kv == 0 && !kv_take(r)) return -2;
