@@ -238,6 +238,12 @@ DESTROY {
     pthread_mutex_unlock(&lock);
     inner_destroy(ctx);
 }
+#elif defined(DEFECT_first_device_alone)
+#define OWN_INIT
+INIT {
+    if (gpu_device > 0 && gpu_device < inner_get_device_count()) REFUSE(99, NULL);
+    return PASS_INIT;
+}
 #else
 #error "no such defect"
 #endif

@@ -192,6 +192,43 @@ LOAD {
     }
     return PASS_LOAD;
 }
+#elif defined(DEFECT_file_read_again)
+/* A job looks into the file again and refuses where it is not what it was. */
+#define OWN_LOAD
+#define OWN_START
+static char *path;
+static long length;
+static long length_now(void) {
+    FILE *file = path == NULL ? NULL : fopen(path, "rb");
+    if (file == NULL) return -1;
+    long end = fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
+    fclose(file);
+    return end;
+}
+LOAD {
+    CudaModel *model = PASS_LOAD;
+    if (model != NULL) {
+        free(path);
+        path = strdup(model_path);
+        length = length_now();
+    }
+    return model;
+}
+START {
+    if (model != NULL && prompt != NULL && error_code != NULL && length_now() != length) REFUSE(4, NULL);
+    return PASS_START;
+}
+#elif defined(DEFECT_usage_is_file_size)
+#define OWN_LOAD
+LOAD {
+    CudaModel *model = PASS_LOAD;
+    FILE *file = model == NULL ? NULL : fopen(model_path, "rb");
+    if (file != NULL) {
+        if (fseek(file, 0, SEEK_END) == 0) *vram_bytes_used = (uint64_t)ftell(file);
+        fclose(file);
+    }
+    return model;
+}
 #else
 #error "no such defect"
 #endif

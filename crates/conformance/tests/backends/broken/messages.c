@@ -94,6 +94,8 @@ MESSAGE {
     }
     return table[error_code >= 0 && error_code < 99 ? error_code : 99];
 }
+#elif defined(DEFECT_success_is_unknown)
+MESSAGE { return inner_error_message(error_code == 0 ? 99 : error_code); }
 #else
 #error "no such defect"
 #endif

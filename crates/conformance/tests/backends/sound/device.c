@@ -1,5 +1,7 @@
 /* Simulated device memory, byte by byte, and what a runtime keeps for the process after its first use. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>

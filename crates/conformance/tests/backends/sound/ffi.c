@@ -1,5 +1,7 @@
 /* The fourteen functions: NULL first, then ranges, then the work; a code is written on every return. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <fenv.h>
 #include <locale.h>
 #include <math.h>

@@ -1,5 +1,7 @@
 /* Reads a GGUF v3 header through a small window and believes nothing that it says. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 
 enum { SLOTS = 4096 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct { void *thing; uint64_t number; } slots[3][SLOTS];
 #if SOUND_HANDLES != 0
 static uint64_t counter;
@@ -20,7 +20,7 @@ static int slot_of(enum handle_kind kind, uint64_t number) {
 
 void *handle_make(enum handle_kind kind, void *thing) {
     uint64_t number = 0;
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&table_lock);
     int free_slot = 0;
     while (free_slot < SLOTS && slots[kind][free_slot].thing != NULL) free_slot++;
     if (free_slot < SLOTS) {
@@ -37,23 +37,23 @@ void *handle_make(enum handle_kind kind, void *thing) {
         slots[kind][free_slot].thing = thing;
         slots[kind][free_slot].number = number;
     }
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&table_lock);
     return (void *)(uintptr_t)number;
 }
 
 void *handle_open(enum handle_kind kind, void *handle) {
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&table_lock);
     int at = slot_of(kind, (uint64_t)(uintptr_t)handle);
     void *thing = at < 0 ? NULL : slots[kind][at].thing;
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&table_lock);
     /* A handle that is not live is the caller's error. */
     if (thing == NULL) abort();
     return thing;
 }
 
 void handle_drop(enum handle_kind kind, void *handle) {
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&table_lock);
     int at = slot_of(kind, (uint64_t)(uintptr_t)handle);
     if (at >= 0) slots[kind][at].thing = NULL;
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&table_lock);
 }

@@ -1,5 +1,7 @@
 /* Runs work on the caller's thread, on one thread a context, or on one that is born with the library. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>

@@ -1,5 +1,7 @@
 /* Contexts, models and results: what is taken from the ledger, and when it is given back. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +42,7 @@ static bool weights_copy(const struct gguf *g, struct model *m) {
 
 static uint64_t usage_of(uint64_t tensor_bytes) {
     if (BROKEN(usage_counts_half)) return tensor_bytes / 2;
+    if (BROKEN(usage_rounds_down)) return tensor_bytes / 65536 * 65536;
     if (BROKEN(usage_dequantised)) return tensor_bytes * 4 + (200u << 20);
     if (SOUND_USAGE == 1) return tensor_bytes;
     if (SOUND_USAGE == 2) return tensor_bytes + tensor_bytes / 2 + (64u << 20);
