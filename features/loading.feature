@@ -61,7 +61,7 @@ Feature: loading models
   @LOAD-04
   Scenario: a model larger than any device is refused at once
     Given a context
-    When the host calls cuda_load_model with model_path = sparse-huge-file
+    When the host calls cuda_load_model with model_path = sparse-huge-file as "none"
     Then the call returns NULL with CUDA_ERROR_OUT_OF_MEMORY
     And a normal job works
 

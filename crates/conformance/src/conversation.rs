@@ -81,6 +81,8 @@ pub struct Conversation {
     pub tags: Vec<RequirementId>,
     /// How the sessions of this scenario differ from the usual.
     pub options: Options,
+    /// Number of devices, where the scenario's environment makes it another than usual.
+    pub device_count: Option<i32>,
     /// Whether a fault is injected in this scenario.
     pub faulty: bool,
     session: Option<Session>,
@@ -143,6 +145,17 @@ impl Conversation {
         self.setting.clone().ok_or_else(|| Stop::Broken("the scenario has no setting".to_owned()))
     }
 
+    /// The number of devices in this scenario's environment.
+    ///
+    /// # Errors
+    /// Never in a run.
+    pub fn devices(&self) -> Result<Option<i32>, Stop> {
+        Ok(match self.device_count {
+            Some(count) => Some(count),
+            None => self.setting()?.facts.devices,
+        })
+    }
+
     /// A new slot for a name.
     pub fn bind(&mut self, kind: Kind, name: &str) -> Slot {
         let slot = Slot(self.slots);
@@ -202,6 +215,7 @@ impl Conversation {
         self.session = Some(session);
         let mut facts = setting.facts_with(&self.private_models);
         facts.faulty = self.faulty;
+        facts.devices = self.device_count.or(facts.devices);
         let oracle = self.oracle.get_or_insert_with(|| Oracle::new(facts));
         observations.iter().for_each(|observation| oracle.observe(observation));
         for observation in &observations {

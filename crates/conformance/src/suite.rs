@@ -457,6 +457,7 @@ fn result_of(request: &Request, id: RequirementId, played: &[Played], blocked: O
         End::CutShort => Some(format!("{} stopped at another requirement", one.place)),
         _ => None,
     });
+    let mut applies = true;
     let (mut status, mut reason) = if broken {
         (Status::Fail, None)
     } else if let Some(why) = hindered.or_else(|| blocked.filter(|_| !complete).map(str::to_owned)) {
@@ -468,6 +469,7 @@ fn result_of(request: &Request, id: RequirementId, played: &[Played], blocked: O
             End::NotApplicable(why) => Some(why.clone()),
             _ => None,
         });
+        applies = why.is_none();
         (Status::NotVerified, Some(why.unwrap_or_else(|| "no scenario verifies it yet".to_owned())))
     };
     if matches!(status, Status::Fail | Status::NotVerified)
@@ -480,7 +482,7 @@ fn result_of(request: &Request, id: RequirementId, played: &[Played], blocked: O
             reason = Some(format!("its waiver expired on {}", waiver.expires));
         }
     }
-    RequirementResult { id, level, status, checks, failures, reason, notes: notes.into_iter().collect() }
+    RequirementResult { id, level, status, applies, checks, failures, reason, notes: notes.into_iter().collect() }
 }
 
 /// The command that runs a scenario again.

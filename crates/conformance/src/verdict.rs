@@ -56,6 +56,8 @@ pub struct RequirementResult {
     pub level: Level,
     /// What became of it.
     pub status: Status,
+    /// Whether it says anything about this library on this machine: DEV-04 does not where there are devices.
+    pub applies: bool,
     /// Judgements made.
     pub checks: u64,
     /// Where it was found broken, or broken in a part that this level does not ask for.
@@ -146,7 +148,7 @@ impl RunResult {
         // Fault injection is never asked of a backend at level core, unless its profile offers it.
         let asked = |result: &RequirementResult| {
             let needs = result.id.requirement().needs.is_some();
-            counts(result) && (!needs || level == Conformance::Strict || injected.contains(&result.id))
+            counts(result) && result.applies && (!needs || level == Conformance::Strict || injected.contains(&result.id))
         };
         if requirements.iter().any(|result| asked(result) && result.status == Status::NotVerified) {
             return Verdict::Incomplete;

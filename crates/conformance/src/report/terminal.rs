@@ -29,10 +29,15 @@ pub fn render(result: &RunResult) -> String {
     for one in result.requirements.iter().filter(|one| one.status == Status::Waived) {
         let _ = writeln!(text, "WAIVED {} {}", one.id, one.reason.as_deref().unwrap_or_default());
     }
-    let open: Vec<&RequirementResult> =
-        result.requirements.iter().filter(|one| one.status == Status::NotVerified).collect();
-    if !open.is_empty() {
-        let _ = writeln!(text, "not verified:");
+    for (applies, title) in [(true, "not verified:"), (false, "does not apply here:")] {
+        let open: Vec<&RequirementResult> = result
+            .requirements
+            .iter()
+            .filter(|one| one.status == Status::NotVerified && one.applies == applies)
+            .collect();
+        if !open.is_empty() {
+            let _ = writeln!(text, "{title}");
+        }
         for one in open {
             let _ = writeln!(text, "  {} {}: {}", one.id, one.level, one.reason.as_deref().unwrap_or_default());
         }

@@ -80,7 +80,8 @@ pub fn build(
                 }
                 Some(Value::Word(word)) if word.starts_with("count") => {
                     let offset = word.trim_start_matches("count");
-                    Device::Count(if offset.is_empty() { 0 } else { offset.parse().unwrap_or(0) })
+                    let offset = if offset.is_empty() { 0 } else { offset.parse().unwrap_or(0) };
+                    Device::Id(conversation.devices()?.unwrap_or(0).saturating_add(offset))
                 }
                 Some(other) => return Err(Stop::Broken(format!("{other:?} is no device"))),
             };

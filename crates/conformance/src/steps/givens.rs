@@ -35,19 +35,13 @@ async fn device(conversation: &mut Conversation) -> Result<(), String> {
 
 #[given("a second device")]
 async fn second_device(conversation: &mut Conversation) -> Result<(), String> {
-    let step = match need_devices(conversation, 2) {
-        Err(Stop::Blocked(why)) => Err(Stop::NotApplicable(why)),
-        other => other,
-    };
+    let step = want_devices(conversation, 2, |count| count >= 2);
     report(conversation, step)
 }
 
 #[given("no device at all")]
 async fn no_device(conversation: &mut Conversation) -> Result<(), String> {
-    let step = conversation.setting().and_then(|setting| match setting.facts.devices {
-        Some(0) => Ok(()),
-        count => Err(Stop::NotApplicable(format!("the library reports {} devices", count.unwrap_or(-1)))),
-    });
+    let step = want_devices(conversation, 0, |count| count == 0);
     report(conversation, step)
 }
 
@@ -72,8 +66,24 @@ fn or<'a>(text: &'a str, usual: &'a str) -> &'a str {
     if text.is_empty() { usual } else { text }
 }
 
+/// The machine as it is, if it has the devices wanted; else the profile's way to make it seem so.
+fn want_devices(conversation: &mut Conversation, count: u16, fits: impl Fn(i32) -> bool) -> Step {
+    let setting = conversation.setting()?;
+    let found = setting.facts.devices.unwrap_or(0);
+    if fits(found) {
+        return Ok(());
+    }
+    let Some(environment) = setting.profile.devices.get(&count) else {
+        let way = "the profile names no variables under `devices` that make it so";
+        return Err(Stop::NotApplicable(format!("the library reports {found} device(s), not {count}, and {way}")));
+    };
+    conversation.options.environment.extend(environment.clone());
+    conversation.device_count = Some(count.into());
+    Ok(())
+}
+
 fn need_devices(conversation: &Conversation, count: i32) -> Step {
-    match conversation.setting()?.facts.devices {
+    match conversation.devices()? {
         Some(found) if found >= count => Ok(()),
         Some(0) => Err(Stop::Blocked("the library reports no device on this machine".to_owned())),
         Some(found) => Err(Stop::Blocked(format!("the library reports {found} device(s), {count} are needed"))),

@@ -86,7 +86,7 @@ async fn distinct(conversation: &mut Conversation, a: String, b: String, require
 }
 
 async fn open_all(conversation: &mut Conversation) -> Step {
-    let count = conversation.setting()?.facts.devices.unwrap_or(0).clamp(0, 64);
+    let count = conversation.devices()?.unwrap_or(0).clamp(0, 64);
     let program = (0..count)
         .map(|id| {
             let bind = conversation.bind(Kind::Context, &format!("device{id}"));
