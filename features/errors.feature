@@ -112,22 +112,39 @@ Feature: error codes
       | cuda_check_device_health with ctx = NULL                      | false   |
 
   @ERR-09
-  Scenario: without error_code good calls work as well
-    Given a context
-    When the host calls cuda_load_model with error_code = NULL
-    And the host calls cuda_inference_start with error_code = NULL
-    Then the call returns a handle
-    When the host calls cuda_inference_next_token with error_code = NULL
-    Then the call returns true
-    When the host calls cuda_check_vram_residency with error_code = NULL
-    Then the call returns true
-    When the host calls cuda_check_device_health with error_code = NULL
-    Then the call returns true
+  Scenario Outline: without error_code a good call works or gives the failure value, and does no harm
+    Given an open job
+    When the host calls <good> with error_code = NULL as "none"
+    Then the process goes on
+    And a normal job works
+
+    Examples:
+      | good                      |
+      | cuda_init                 |
+      | cuda_load_model           |
+      | cuda_inference_start      |
+      | cuda_inference_next_token |
+      | cuda_check_vram_residency |
+      | cuda_check_device_health  |
 
   @ERR-09
   Scenario: failed calls without error_code keep no memory
     Given a loaded model
-    When the host runs 50 rounds of: load without error_code, start without error_code
+    When the host runs 50 rounds of: refused load without error_code, refused start without error_code
     Then process VRAM usage does not grow
     And model VRAM usage does not grow
     And host memory does not grow
+
+  @ERR-09
+  Scenario Outline: good calls without error_code keep no memory, whether they work or not
+    Given a loaded model
+    When the host runs 50 rounds of: <cycle>
+    Then process VRAM usage does not grow
+    And model VRAM usage does not grow
+    And host memory does not grow
+
+    Examples:
+      | cycle                                |
+      | init without error_code, destroy     |
+      | load without error_code, unload      |
+      | start without error_code, free       |
