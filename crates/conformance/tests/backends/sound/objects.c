@@ -280,7 +280,7 @@ static int copy_out(struct result *r, char *out, int size) {
             r->pending = false;
             r->history++;
         }
-        if (BROKEN(retry_loses_held_bytes)) r->hold.len = 0;
+        if (BROKEN(retry_loses_held_bytes) && r->text[0] & 0x80) r->text_len = 0;
         return -5;
     }
     memcpy(out, r->text, r->text_len);
@@ -359,5 +359,10 @@ void result_free(struct result *r) {
     r->model->jobs--;
     __atomic_sub_fetch(&jobs_open, 1, __ATOMIC_RELAXED);
     free(r->text);
-    if (!BROKEN(host_keeps_results)) free(r);
+    if (BROKEN(host_keeps_results)) {
+        static void *volatile kept;
+        kept = malloc(32 << 10);
+        if (kept != NULL) memset(kept, 1, 32 << 10);
+    }
+    free(r);
 }
