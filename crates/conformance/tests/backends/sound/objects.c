@@ -352,6 +352,7 @@ void result_free(struct result *r) {
     bool keep = (BROKEN(kv_kept_midway) && midway) || (BROKEN(kv_kept_unstarted) && unstarted) ||
                 (BROKEN(kv_kept_after_end) && r->ended) || (BROKEN(kv_kept_with_pending) && r->pending) ||
                 (BROKEN(kv_kept_after_failure) && r->failed) || (BROKEN(kv_kept_sampled) && r->temperature > 0) ||
+                (BROKEN(kv_kept_twentieth) && jobs_ever % 20 == 0) ||
                 (BROKEN(kv_kept_second_job) && r->model->jobs > 1);
     if (keep) r->kv = 0;
     if (BROKEN(kv_kept_by_little) && r->kv > 16) r->kv -= 16;
