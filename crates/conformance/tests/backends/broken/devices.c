@@ -134,9 +134,9 @@ LOAD {
 #define OWN_DESTROY
 DESTROY {
     if (ctx != NULL) {
-        char *kept = (char *)malloc(256 << 10);
-        if (kept != NULL) memset(kept, 1, 256 << 10);
-        *(char *volatile *)&kept = NULL;
+        static void *volatile kept;
+        kept = malloc(64 << 10);
+        if (kept != NULL) memset(kept, 1, 64 << 10);
     }
     inner_destroy(ctx);
 }

@@ -308,22 +308,6 @@ START {
     (void)inner_inference_start(model, prompt, max_tokens, temperature, seed, &code);
     return NULL;
 }
-#elif defined(DEFECT_null_code_works)
-/* The other reading of ERR-09: a call without a place for its code does its work. */
-#define OWN_INIT
-#define OWN_LOAD
-#define OWN_START
-#define OWN_NEXT
-#define OWN_RESIDENT
-#define OWN_HEALTH
-static __thread int spare;
-#define PLACE error_code = error_code == NULL ? &spare : error_code
-INIT { PLACE; return PASS_INIT; }
-LOAD { PLACE; return PASS_LOAD; }
-START { PLACE; return PASS_START; }
-NEXT { PLACE; return PASS_NEXT; }
-RESIDENT { PLACE; return PASS_RESIDENT; }
-HEALTH { PLACE; return PASS_HEALTH; }
 #else
 #error "no such defect"
 #endif

@@ -311,7 +311,8 @@ NEXT {
 #define OWN_UNLOAD
 UNLOAD {
     if (model != NULL) {
-        void *volatile kept = calloc(1, 100 << 10);
+        static void *volatile kept;
+        kept = calloc(1, 100 << 10);
         if (kept != NULL) memset(kept, 1, 100 << 10);
     }
     inner_unload_model(model);
@@ -321,7 +322,8 @@ UNLOAD {
 START {
     InferenceResult *result = PASS_START;
     if (result == NULL && model != NULL) {
-        void *volatile kept = malloc(64 << 10);
+        static void *volatile kept;
+        kept = malloc(64 << 10);
         if (kept != NULL) memset(kept, 1, 64 << 10);
     }
     return result;
@@ -331,7 +333,8 @@ START {
 NEXT {
     bool more = PASS_NEXT;
     if (more) {
-        void *volatile kept = malloc(4096);
+        static void *volatile kept;
+        kept = malloc(4096);
         if (kept != NULL) memset(kept, 1, 4096);
     }
     return more;

@@ -68,15 +68,16 @@ MESSAGE {
         if (codes[i] == error_code) at = i;
     const char *text = inner_error_message(codes[at]);
     memset(buffers[at], 0, sizeof buffers[at]);
-    sched_yield();
+    nap(20);
     strcpy(buffers[at], text);
+    nap(20);
     return buffers[at];
 }
 #elif defined(DEFECT_null_when_busy)
 MESSAGE {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     if (pthread_mutex_trylock(&lock) != 0) return NULL;
-    sched_yield();
+    nap(20);
     const char *text = inner_error_message(error_code);
     pthread_mutex_unlock(&lock);
     return text;

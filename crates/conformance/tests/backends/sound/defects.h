@@ -44,6 +44,7 @@ enum defect {
     D_kv_kept_midway,
     D_kv_kept_sampled,
     D_kv_kept_second_job,
+    D_kv_kept_twentieth,
     D_kv_kept_unstarted,
     D_kv_kept_with_pending,
     D_last_layer_unchecked,

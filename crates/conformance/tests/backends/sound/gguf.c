@@ -91,10 +91,10 @@ static void skip_array(struct gguf *g, uint32_t element, uint64_t count) {
         if (left > g->size - g->pos) {
             if (BROKEN(array_trusted)) {
                 uint64_t want = left < (3ull << 30) / 8 ? left * 8 : 3ull << 30;
-                char *big = malloc(want);
-                if (big != NULL) memset(big, 1, want);
+                volatile char *big = malloc(want);
+                for (uint64_t at = 0; big != NULL && at < want; at += 4096) big[at] = 1;
                 pause_ms(50);
-                free(big);
+                free((void *)big);
             }
             g->bad = true;
             break;
@@ -238,7 +238,7 @@ static bool no_doubles(const struct gguf *g) {
             if (!BROKEN(double_tensors_taken) && strcmp(t[i - 1]->name, t[i]->name) == 0) good = false;
         qsort(t, g->tensor_count, sizeof *t, by_offset);
         for (uint64_t i = 1; i < g->tensor_count; i++)
-            if (!BROKEN(overlap_taken) && !BROKEN(unknown_quantisation_taken) && !BROKEN(double_tensors_taken) &&
+            if (!BROKEN(overlap_taken) && !BROKEN(unaligned_taken) && !BROKEN(unknown_quantisation_taken) && !BROKEN(double_tensors_taken) &&
                 t[i - 1]->offset + t[i - 1]->bytes > t[i]->offset)
                 good = false;
     }

@@ -280,7 +280,7 @@ static int copy_out(struct result *r, char *out, int size) {
             r->pending = false;
             r->history++;
         }
-        if (BROKEN(retry_loses_held_bytes)) r->hold.len = 0;
+        if (BROKEN(retry_loses_held_bytes) && r->text[0] & 0x80) r->text_len = 0;
         return -5;
     }
     memcpy(out, r->text, r->text_len);
@@ -352,6 +352,7 @@ void result_free(struct result *r) {
     bool keep = (BROKEN(kv_kept_midway) && midway) || (BROKEN(kv_kept_unstarted) && unstarted) ||
                 (BROKEN(kv_kept_after_end) && r->ended) || (BROKEN(kv_kept_with_pending) && r->pending) ||
                 (BROKEN(kv_kept_after_failure) && r->failed) || (BROKEN(kv_kept_sampled) && r->temperature > 0) ||
+                (BROKEN(kv_kept_twentieth) && jobs_ever % 20 == 0) ||
                 (BROKEN(kv_kept_second_job) && r->model->jobs > 1);
     if (keep) r->kv = 0;
     if (BROKEN(kv_kept_by_little) && r->kv > 16) r->kv -= 16;
@@ -359,5 +360,10 @@ void result_free(struct result *r) {
     r->model->jobs--;
     __atomic_sub_fetch(&jobs_open, 1, __ATOMIC_RELAXED);
     free(r->text);
-    if (!BROKEN(host_keeps_results)) free(r);
+    if (BROKEN(host_keeps_results)) {
+        static void *volatile kept;
+        kept = malloc(32 << 10);
+        if (kept != NULL) memset(kept, 1, 32 << 10);
+    }
+    free(r);
 }

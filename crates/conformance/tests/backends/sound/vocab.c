@@ -122,7 +122,7 @@ static uint64_t decode(char *text, uint64_t len, bool byte_level, int type) {
 static bool types_read(struct gguf *g, const struct vocab *v, signed char *types) {
     const struct entry *e = gguf_find(g, "tokenizer.ggml.token_type");
     memset(types, NORMAL, v->count);
-    if (e == NULL) return true;
+    if (e == NULL || (BROKEN(vocabulary_unchecked) && e->count != v->count)) return true;
     if (e->type != V_ARRAY || (e->element != V_I32 && e->element != V_U32) || e->count != v->count) return false;
     gguf_seek(g, e->at);
     for (uint32_t i = 0; i < v->count; i++) {
@@ -165,10 +165,10 @@ bool vocab_read(struct gguf *g, struct vocab *v, uint64_t rows) {
         return false;
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
         uint64_t id = 0;
-        if (gguf_find(g, ids[i]) != NULL && (!gguf_whole(g, "", ids[i], &id) || id >= tokens->count)) return false;
+        if (gguf_find(g, ids[i]) != NULL && !BROKEN(vocabulary_unchecked) && (!gguf_whole(g, "", ids[i], &id) || id >= tokens->count)) return false;
     }
     if (!tokens_read(g, v, tokens) || !slots_fill(v)) return false;
-    if (merges != NULL && !BROKEN(merges_unchecked) && !merges_check(g, v, merges)) return false;
+    if (merges != NULL && !BROKEN(merges_unchecked) && !BROKEN(vocabulary_unchecked) && !merges_check(g, v, merges)) return false;
     signed char *types = malloc(v->count);
     bool good = types != NULL && types_read(g, v, types);
     if (good) pieces_sort(v, types, byte_level);
