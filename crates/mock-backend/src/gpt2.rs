@@ -1,9 +1,9 @@
 //! The `gpt2` architecture: layer norm, learned positions, one matrix for query, key and value, GELU, biases.
 
-use crate::attention::{Phase, Shape};
+use crate::attention::Shape;
 use crate::hyper_parameters::HyperParameters;
 use crate::kv_cache::KvCache;
-use crate::network::{Scratch, add, shape};
+use crate::network::{Batch, Scratch, add, shape};
 use crate::norm;
 use crate::quant::activation::round_to_half;
 use crate::weights::{Linear, Loader, Matrix, WeightError};
@@ -60,16 +60,8 @@ impl Gpt2 {
         })
     }
 
-    pub fn step(
-        &self,
-        tokens: &[u32],
-        start: usize,
-        phase: Phase,
-        cache: &mut KvCache,
-        scratch: &mut Scratch,
-        logits: bool,
-        threads: usize,
-    ) {
+    pub fn step(&self, batch: Batch, cache: &mut KvCache, scratch: &mut Scratch, threads: usize) {
+        let Batch { tokens, start, phase, logits } = batch;
         let s = scratch;
         let width = self.embedding.columns;
         s.x.clear();

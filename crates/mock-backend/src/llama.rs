@@ -1,12 +1,12 @@
 //! The `llama` architecture: RMS norm, rotary positions, grouped queries, SwiGLU, tied or separate output.
 
-use crate::attention::{Phase, Shape};
-use crate::exp::exp;
+use crate::attention::Shape;
 use crate::hyper_parameters::HyperParameters;
 use crate::kv_cache::KvCache;
-use crate::network::{Scratch, add, shape};
+use crate::network::{Batch, Scratch, add, shape};
 use crate::norm;
-use crate::rope::{Rope, turn};
+use crate::quant::product::{swiglu, turn};
+use crate::rope::Rope;
 use crate::weights::{Linear, Loader, Matrix, WeightError};
 
 /// Weights of one block.
@@ -58,16 +58,8 @@ impl Llama {
         Ok(Self { shape: shape(parameters), epsilon, rope, embedding, layers, output_norm, output })
     }
 
-    pub fn step(
-        &self,
-        tokens: &[u32],
-        start: usize,
-        phase: Phase,
-        cache: &mut KvCache,
-        scratch: &mut Scratch,
-        logits: bool,
-        threads: usize,
-    ) {
+    pub fn step(&self, batch: Batch, cache: &mut KvCache, scratch: &mut Scratch, threads: usize) {
+        let Batch { tokens, start, phase, logits } = batch;
         let s = scratch;
         let width = self.embedding.columns;
         s.x.clear();
@@ -91,9 +83,7 @@ impl Llama {
             let operand = s.operand.input(&s.normed);
             operand.apply(&mut s.gate, &layer.gate, threads);
             operand.apply(&mut s.up, &layer.up, threads);
-            for (gate, up) in s.gate.iter_mut().zip(&s.up) {
-                *gate = *gate / (1.0 + exp(-*gate)) * up;
-            }
+            swiglu(&mut s.gate, &s.up);
             s.operand.input(&s.gate).apply(&mut s.normed, &layer.down, threads);
             add(&mut s.x, &s.normed);
         }

@@ -5,6 +5,7 @@ use std::arch::x86_64::*;
 use super::activation::Column;
 use super::portable::{FLOAT_LANES, sum8, sum64};
 use super::{TensorType, k_scales};
+use crate::{exp, rope};
 
 /// True where this processor has the instructions.
 pub fn available() -> bool {
@@ -57,6 +58,24 @@ pub fn add_scaled_half_row(out: &mut [f32], weight: f32, row: &[u8]) {
     for (out, &bytes) in tail.iter_mut().zip(&row[done..]) {
         *out = weight.mul_add(half(bytes), *out);
     }
+}
+
+/// [`exp::exponentials`] with the instructions of this file.
+#[target_feature(enable = "avx2,fma,f16c")]
+pub fn exponentials(values: &mut [f32], largest: f32) {
+    exp::exponentials(values, largest);
+}
+
+/// [`exp::swiglu`] with the instructions of this file.
+#[target_feature(enable = "avx2,fma,f16c")]
+pub fn swiglu(gate: &mut [f32], up: &[f32]) {
+    exp::swiglu(gate, up);
+}
+
+/// [`rope::turn`] with the instructions of this file.
+#[target_feature(enable = "avx2,fma,f16c")]
+pub fn turn(values: &mut [f32], head_size: usize, angles: &[(f32, f32)]) {
+    rope::turn(values, head_size, angles);
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
@@ -132,17 +151,20 @@ fn unsigned_blocks<const BYTES: usize>(
     column: &Column,
     unpack: impl Fn(&[u8; BYTES]) -> __m256i,
 ) -> f32 {
-    let (mut sum, mut minimums) = (_mm256_setzero_ps(), 0.0f32);
+    let (mut sum, mut minimums) = (_mm256_setzero_ps(), _mm_setzero_ps());
     let blocks = row.as_chunks::<BYTES>().0.iter();
     let x_scales = column.scales.iter().zip(column.sums);
     for ((block, x), (x_scale, x_sum)) in blocks.zip(column.quants.as_chunks::<32>().0).zip(x_scales) {
-        let scale = half([block[0], block[1]]) * x_scale;
         let pairs = _mm256_maddubs_epi16(unpack(block), load32i(x));
         let exact = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
-        sum = _mm256_fmadd_ps(_mm256_set1_ps(scale), _mm256_cvtepi32_ps(exact), sum);
-        minimums += half([block[2], block[3]]) * x_sum;
+        // Scale and minimum lie side by side: one conversion and one product serve both.
+        let halves = _mm_cvtsi32_si128(i32::from_le_bytes([block[0], block[1], block[2], block[3]]));
+        let scaled =
+            _mm_mul_ps(_mm_cvtph_ps(halves), _mm_unpacklo_ps(_mm_set_ss(*x_scale), _mm_set_ss(*x_sum)));
+        sum = _mm256_fmadd_ps(_mm256_broadcastss_ps(scaled), _mm256_cvtepi32_ps(exact), sum);
+        minimums = _mm_add_ss(minimums, _mm_movehdup_ps(scaled));
     }
-    sum8(&store8f(sum)) + minimums
+    sum8(&store8f(sum)) + _mm_cvtss_f32(minimums)
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
