@@ -1,6 +1,6 @@
 //! The `llama` architecture: RMS norm, rotary positions, grouped queries, SwiGLU, tied or separate output.
 
-use crate::attention::Shape;
+use crate::attention::{Phase, Shape};
 use crate::hyper_parameters::HyperParameters;
 use crate::kv_cache::KvCache;
 use crate::network::{Batch, Scratch, add, shape};
@@ -59,7 +59,7 @@ impl Llama {
     }
 
     pub fn step(&self, batch: Batch, cache: &mut KvCache, scratch: &mut Scratch, threads: usize) {
-        let Batch { tokens, start, phase, logits } = batch;
+        let Batch { tokens, start, mut phase, logits } = batch;
         let s = scratch;
         let width = self.embedding.columns;
         s.x.clear();
@@ -69,7 +69,7 @@ impl Llama {
         }
         for (index, layer) in self.layers.iter().enumerate() {
             norm::root_mean_square(&mut s.normed, &s.x, &layer.attention_norm, self.epsilon);
-            let operand = s.operand.input(&s.normed);
+            let operand = s.operand.input(&s.normed, phase);
             operand.apply(&mut s.queries, &layer.query, threads);
             operand.apply(&mut s.keys, &layer.key, threads);
             operand.apply(&mut s.values, &layer.value, threads);
@@ -77,21 +77,28 @@ impl Llama {
             s.attended.clear();
             s.attended.resize(s.queries.len(), 0.0);
             phase.attend(&mut s.attended, &s.queries, cache, index, start, self.shape, threads > 1);
-            s.operand.input(&s.attended).apply(&mut s.normed, &layer.output, threads);
+            s.operand.input(&s.attended, phase).apply(&mut s.normed, &layer.output, threads);
             add(&mut s.x, &s.normed);
+            if index + 1 == self.layers.len() {
+                // Past the last attention only the token that logits are wanted of matters, as a single one.
+                if !logits {
+                    return;
+                }
+                s.x.drain(..(tokens.len() - 1) * width);
+                phase = Phase::Single;
+            }
             norm::root_mean_square(&mut s.normed, &s.x, &layer.feed_forward_norm, self.epsilon);
-            let operand = s.operand.input(&s.normed);
+            let operand = s.operand.input(&s.normed, phase);
             operand.apply(&mut s.gate, &layer.gate, threads);
             operand.apply(&mut s.up, &layer.up, threads);
             swiglu(&mut s.gate, &s.up);
-            s.operand.input(&s.gate).apply(&mut s.normed, &layer.down, threads);
+            s.operand.input(&s.gate, phase).apply(&mut s.normed, &layer.down, threads);
             add(&mut s.x, &s.normed);
         }
         if logits {
-            let last = &s.x[(tokens.len() - 1) * width..];
-            norm::root_mean_square(&mut s.normed, last, &self.output_norm, self.epsilon);
+            norm::root_mean_square(&mut s.normed, &s.x, &self.output_norm, self.epsilon);
             let output = self.output.as_ref().unwrap_or(&self.embedding);
-            s.operand.input(&s.normed).multiply(&mut s.logits, output, threads);
+            s.operand.input(&s.normed, phase).multiply(&mut s.logits, output, threads);
         }
     }
 

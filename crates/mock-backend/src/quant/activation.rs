@@ -17,7 +17,7 @@ pub struct Stored {
     pub scales: Vec<f32>,
     /// (count, columns / 32): scale times sum of a `Q8` block.
     pub sums: Vec<f32>,
-    /// (count, columns / 32): sums of 32 quants of `Q8K`.
+    /// (count, columns / 16): sums of 16 quants of `Q8K`.
     pub group_sums: Vec<i32>,
 }
 
@@ -64,7 +64,7 @@ impl Stored {
             quants: part(&self.quants, index, self.columns),
             scales: part(&self.scales, index, scales),
             sums: part(&self.sums, index, groups),
-            group_sums: part(&self.group_sums, index, groups),
+            group_sums: part(&self.group_sums, index, 2 * groups),
         }
     }
 
@@ -90,7 +90,7 @@ impl Stored {
             }
         }
         let inverse = if extreme == 0.0 { 0.0 } else { -127.0 / extreme };
-        for group in block.chunks_exact(32) {
+        for group in block.chunks_exact(16) {
             let mut sum = 0;
             self.quants.extend(group.iter().map(|x| {
                 let quant = round(x * inverse).min(127.0) as i8;

@@ -3,19 +3,26 @@
 use std::sync::OnceLock;
 
 use super::activation::Column;
-use super::{TensorType, half_at, portable};
+use super::{Order, TensorType, half_at, portable};
 use crate::{exp, rope};
 
 /// `out[r * columns.len() + c]` = row `r` of `rows` times column `c`.
-pub fn products(kind: TensorType, rows: &[u8], row_bytes: usize, columns: &[Column], out: &mut [f32]) {
+pub fn products(
+    kind: TensorType,
+    order: Order,
+    rows: &[u8],
+    row_bytes: usize,
+    columns: &[Column],
+    out: &mut [f32],
+) {
     #[cfg(target_arch = "x86_64")]
     if simd() {
         // SAFETY: `simd` is true only where the processor has every feature that the function enables.
-        return unsafe { super::avx2::products(kind, rows, row_bytes, columns, out) };
+        return unsafe { super::avx2::products(kind, order, rows, row_bytes, columns, out) };
     }
     for (row, out) in rows.chunks_exact(row_bytes).zip(out.chunks_exact_mut(columns.len())) {
         for (column, out) in columns.iter().zip(out) {
-            *out = portable::product(kind, row, *column);
+            *out = portable::product(kind, order, row, *column);
         }
     }
 }
