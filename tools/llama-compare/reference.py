@@ -30,11 +30,18 @@ class Reference:
         length = llama_cpp.llama_token_to_piece(self.vocabulary, token, buffer, 512, 0, False)
         return buffer.raw[:length] if length > 0 else b""
 
-    def generate(self, prompt, count):
-        """Yields (text or None at the end, margin of the choice in logits) of up to `count` tokens."""
+    def generate(self, prompt, count, one_by_one=False):
+        """Yields (text or None at the end, margin of the choice in logits) of up to `count` tokens.
+
+        With `one_by_one` the prompt is run token by token, which sums in another order.
+        """
         decoder = codecs.getincrementaldecoder("utf-8")(errors="ignore")
         self.llama.reset()
         pending = self.tokenize(prompt)
+        if one_by_one:
+            for token in pending[:-1]:
+                self.llama.eval([token])
+            pending = pending[-1:]
         for _ in range(count):
             self.llama.eval(pending)
             logits = self._logits()

@@ -2,11 +2,10 @@
 
 use rayon::prelude::*;
 
-use crate::exp::exp;
 use crate::kv_cache::KvCache;
 use crate::quant::activation::round_to_half;
-use crate::quant::portable::{FLOAT_LANES, sum16, sum64};
-use crate::quant::product::{add_scaled_half_row, half_row};
+use crate::quant::portable::{FLOAT_LANES, sum16};
+use crate::quant::product::{add_scaled_half_row, exponentials, half_row};
 
 /// Head counts and size of an attention layer; `heads` is a multiple of `kv_heads`.
 #[derive(Clone, Copy, Debug)]
@@ -104,26 +103,27 @@ fn attend_head<const LANES: usize>(
         .map(|row| half_row::<LANES>(&row[at..at + size], &query) * scale)
         .collect();
     let largest = scores.iter().fold(f32::NEG_INFINITY, |largest, &score| largest.max(score));
-    scores.iter_mut().for_each(|score| *score = exp(*score - largest));
+    exponentials(&mut scores, largest);
     let total: f64 = scores.chunks(16).map(|chunk| f64::from(sum_of_up_to_16(chunk))).sum();
     let inverse = (1.0 / total) as f32;
     // As in a product of rows, position `i` goes to lane `i % LANES`; here a lane is a whole head.
     let width = shape.head_size;
-    let mut lanes = vec![0.0; positions.min(LANES) * width];
+    let mut lanes = vec![0.0; LANES.min(positions.next_power_of_two()) * width];
     let (values, _) = cache.values(layer);
     for (position, (row, score)) in values.chunks_exact(row_bytes).zip(scores).enumerate() {
         let lane = position % LANES * width;
-        add_scaled_half_row(
-            &mut lanes[lane..lane + width],
-            round_to_half(score * inverse),
-            &row[at..at + size],
-        );
+        let probability = round_to_half(score * inverse);
+        add_scaled_half_row(&mut lanes[lane..lane + width], probability, &row[at..at + size]);
     }
-    for (i, out) in out.iter_mut().enumerate() {
-        let mut all = [0.0; FLOAT_LANES];
-        all.iter_mut().zip(lanes.chunks_exact(width)).for_each(|(all, lane)| *all = lane[i]);
-        *out = sum64(&all);
+    // The order of `sum64`, which halves too.
+    let mut left = lanes.len();
+    while left > width {
+        left /= 2;
+        let (low, high) = lanes.split_at_mut(left);
+        low.iter_mut().zip(high.iter()).for_each(|(low, high)| *low += high);
+        lanes.truncate(left);
     }
+    out.copy_from_slice(&lanes[..width]);
 }
 
 fn sum_of_up_to_16(values: &[f32]) -> f32 {

@@ -3,7 +3,7 @@
 use crate::attention::{Phase, Shape};
 use crate::hyper_parameters::HyperParameters;
 use crate::kv_cache::KvCache;
-use crate::network::{Scratch, add, shape};
+use crate::network::{Batch, Scratch, add, shape};
 use crate::norm;
 use crate::quant::activation::round_to_half;
 use crate::weights::{Linear, Loader, Matrix, WeightError};
@@ -60,16 +60,8 @@ impl Gpt2 {
         })
     }
 
-    pub fn step(
-        &self,
-        tokens: &[u32],
-        start: usize,
-        phase: Phase,
-        cache: &mut KvCache,
-        scratch: &mut Scratch,
-        logits: bool,
-        threads: usize,
-    ) {
+    pub fn step(&self, batch: Batch, cache: &mut KvCache, scratch: &mut Scratch, threads: usize) {
+        let Batch { tokens, start, mut phase, logits } = batch;
         let s = scratch;
         let width = self.embedding.columns;
         s.x.clear();
@@ -82,7 +74,7 @@ impl Gpt2 {
         }
         for (index, layer) in self.layers.iter().enumerate() {
             self.normalise(&mut s.normed, &s.x, &layer.attention_norm);
-            s.operand.input(&s.normed).apply(&mut s.up, &layer.query_key_value, threads);
+            s.operand.input(&s.normed, phase).apply(&mut s.up, &layer.query_key_value, threads);
             s.queries.clear();
             for (position, all) in (start..).zip(s.up.chunks_exact(3 * width)) {
                 s.queries.extend_from_slice(&all[..width]);
@@ -91,18 +83,26 @@ impl Gpt2 {
             s.attended.clear();
             s.attended.resize(s.queries.len(), 0.0);
             phase.attend(&mut s.attended, &s.queries, cache, index, start, self.shape, threads > 1);
-            s.operand.input(&s.attended).apply(&mut s.normed, &layer.output, threads);
+            s.operand.input(&s.attended, phase).apply(&mut s.normed, &layer.output, threads);
             add(&mut s.x, &s.normed);
+            if index + 1 == self.layers.len() {
+                // Past the last attention only the token that logits are wanted of matters, as a single one.
+                if !logits {
+                    return;
+                }
+                s.x.drain(..(tokens.len() - 1) * width);
+                phase = Phase::Single;
+            }
             self.normalise(&mut s.normed, &s.x, &layer.feed_forward_norm);
-            s.operand.input(&s.normed).apply(&mut s.up, &layer.up, threads);
+            s.operand.input(&s.normed, phase).apply(&mut s.up, &layer.up, threads);
             s.up.iter_mut().for_each(|x| *x = gelu(*x));
-            s.operand.input(&s.up).apply(&mut s.normed, &layer.down, threads);
+            s.operand.input(&s.up, phase).apply(&mut s.normed, &layer.down, threads);
             add(&mut s.x, &s.normed);
         }
         if logits {
-            self.normalise(&mut s.normed, &s.x[(tokens.len() - 1) * width..], &self.output_norm);
+            self.normalise(&mut s.normed, &s.x, &self.output_norm);
             let output = self.output.as_ref().unwrap_or(&self.embedding);
-            s.operand.input(&s.normed).multiply(&mut s.logits, output, threads);
+            s.operand.input(&s.normed, phase).multiply(&mut s.logits, output, threads);
         }
     }
 

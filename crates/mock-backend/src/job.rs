@@ -8,7 +8,7 @@ use crate::fault::{Site, strike};
 use crate::kv_cache::KvCache;
 use crate::ledger::{OutOfMemory, Reservation};
 use crate::model::Model;
-use crate::network::{BATCH, Scratch};
+use crate::network::{BATCH, Batch, Scratch};
 use crate::sampler::Sampler;
 use crate::text::TextStream;
 use crate::tokenizer::EncodeError;
@@ -163,9 +163,10 @@ impl Job {
             let batches = input.chunks(BATCH);
             let last = batches.len().saturating_sub(1);
             let phase = if input.len() > 1 { Phase::Prompt } else { Phase::Single };
-            for (i, batch) in batches.enumerate() {
-                model.network.step(batch, *seen, phase, cache, scratch, i == last, model.pool.width());
-                *seen += batch.len();
+            for (i, tokens) in batches.enumerate() {
+                let batch = Batch { tokens, start: *seen, phase, logits: i == last };
+                model.network.step(batch, cache, scratch, model.pool.width());
+                *seen += tokens.len();
             }
         });
         // A model whose numbers blow up has no next token; there is none later either.

@@ -1,12 +1,12 @@
 //! The `llama` architecture: RMS norm, rotary positions, grouped queries, SwiGLU, tied or separate output.
 
 use crate::attention::{Phase, Shape};
-use crate::exp::exp;
 use crate::hyper_parameters::HyperParameters;
 use crate::kv_cache::KvCache;
-use crate::network::{Scratch, add, shape};
+use crate::network::{Batch, Scratch, add, shape};
 use crate::norm;
-use crate::rope::{Rope, turn};
+use crate::quant::product::{swiglu, turn};
+use crate::rope::Rope;
 use crate::weights::{Linear, Loader, Matrix, WeightError};
 
 /// Weights of one block.
@@ -58,16 +58,8 @@ impl Llama {
         Ok(Self { shape: shape(parameters), epsilon, rope, embedding, layers, output_norm, output })
     }
 
-    pub fn step(
-        &self,
-        tokens: &[u32],
-        start: usize,
-        phase: Phase,
-        cache: &mut KvCache,
-        scratch: &mut Scratch,
-        logits: bool,
-        threads: usize,
-    ) {
+    pub fn step(&self, batch: Batch, cache: &mut KvCache, scratch: &mut Scratch, threads: usize) {
+        let Batch { tokens, start, mut phase, logits } = batch;
         let s = scratch;
         let width = self.embedding.columns;
         s.x.clear();
@@ -77,7 +69,7 @@ impl Llama {
         }
         for (index, layer) in self.layers.iter().enumerate() {
             norm::root_mean_square(&mut s.normed, &s.x, &layer.attention_norm, self.epsilon);
-            let operand = s.operand.input(&s.normed);
+            let operand = s.operand.input(&s.normed, phase);
             operand.apply(&mut s.queries, &layer.query, threads);
             operand.apply(&mut s.keys, &layer.key, threads);
             operand.apply(&mut s.values, &layer.value, threads);
@@ -85,23 +77,28 @@ impl Llama {
             s.attended.clear();
             s.attended.resize(s.queries.len(), 0.0);
             phase.attend(&mut s.attended, &s.queries, cache, index, start, self.shape, threads > 1);
-            s.operand.input(&s.attended).apply(&mut s.normed, &layer.output, threads);
+            s.operand.input(&s.attended, phase).apply(&mut s.normed, &layer.output, threads);
             add(&mut s.x, &s.normed);
+            if index + 1 == self.layers.len() {
+                // Past the last attention only the token that logits are wanted of matters, as a single one.
+                if !logits {
+                    return;
+                }
+                s.x.drain(..(tokens.len() - 1) * width);
+                phase = Phase::Single;
+            }
             norm::root_mean_square(&mut s.normed, &s.x, &layer.feed_forward_norm, self.epsilon);
-            let operand = s.operand.input(&s.normed);
+            let operand = s.operand.input(&s.normed, phase);
             operand.apply(&mut s.gate, &layer.gate, threads);
             operand.apply(&mut s.up, &layer.up, threads);
-            for (gate, up) in s.gate.iter_mut().zip(&s.up) {
-                *gate = *gate / (1.0 + exp(-*gate)) * up;
-            }
-            s.operand.input(&s.gate).apply(&mut s.normed, &layer.down, threads);
+            swiglu(&mut s.gate, &s.up);
+            s.operand.input(&s.gate, phase).apply(&mut s.normed, &layer.down, threads);
             add(&mut s.x, &s.normed);
         }
         if logits {
-            let last = &s.x[(tokens.len() - 1) * width..];
-            norm::root_mean_square(&mut s.normed, last, &self.output_norm, self.epsilon);
+            norm::root_mean_square(&mut s.normed, &s.x, &self.output_norm, self.epsilon);
             let output = self.output.as_ref().unwrap_or(&self.embedding);
-            s.operand.input(&s.normed).multiply(&mut s.logits, output, threads);
+            s.operand.input(&s.normed, phase).multiply(&mut s.logits, output, threads);
         }
     }
 

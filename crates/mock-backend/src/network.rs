@@ -19,6 +19,19 @@ pub enum Network {
     Gpt2(Gpt2),
 }
 
+/// New tokens of a job.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'t> {
+    /// At most [`BATCH`].
+    pub tokens: &'t [u32],
+    /// Position of the first.
+    pub start: usize,
+    /// What they are to their job.
+    pub phase: Phase,
+    /// Whether the logits of the last are wanted.
+    pub logits: bool,
+}
+
 /// Activations of up to [`BATCH`] tokens; empty until the first step.
 #[derive(Debug, Default)]
 pub struct Scratch {
@@ -75,21 +88,11 @@ impl Network {
         }
     }
 
-    /// Runs `tokens` (at most [`BATCH`]) at positions `start..` through the layers, and leaves the logits of the
-    /// last of them in `scratch` where `logits` is wanted.
-    pub fn step(
-        &self,
-        tokens: &[u32],
-        start: usize,
-        phase: Phase,
-        cache: &mut KvCache,
-        scratch: &mut Scratch,
-        logits: bool,
-        threads: usize,
-    ) {
+    /// Runs `batch` through the layers; its keys and values go to `cache`, its logits to `scratch`.
+    pub fn step(&self, batch: Batch, cache: &mut KvCache, scratch: &mut Scratch, threads: usize) {
         match self {
-            Self::Llama(llama) => llama.step(tokens, start, phase, cache, scratch, logits, threads),
-            Self::Gpt2(gpt2) => gpt2.step(tokens, start, phase, cache, scratch, logits, threads),
+            Self::Llama(llama) => llama.step(batch, cache, scratch, threads),
+            Self::Gpt2(gpt2) => gpt2.step(batch, cache, scratch, threads),
         }
     }
 }

@@ -48,6 +48,17 @@ pub enum Companion {
     Q8K,
 }
 
+/// How the sums of a product are ordered: the order decides the last bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Float rows: 64 lanes. Blocks: eight lanes.
+    Lanes,
+    /// Float rows: 16 lanes, for prompts. Blocks: as `Lanes`.
+    Prompt,
+    /// Q4_0 and Q4_K: each block is summed whole, and the blocks one after the other. Others: as `Lanes`.
+    Blocks,
+}
+
 impl TensorType {
     /// Every type, for tests and tools.
     pub const ALL: [Self; 11] = [
@@ -110,6 +121,20 @@ impl TensorType {
     /// Bytes of a row of `columns` elements, a whole number of blocks.
     pub const fn row_bytes(self, columns: usize) -> usize {
         columns / self.block_elements() * self.block_bytes()
+    }
+
+    /// Order of sums over a matrix of `rows` by `columns`, for tokens of a prompt or for single ones.
+    ///
+    /// llama.cpp has a kernel of its own for each of these cases, and a reference that is to agree with it beyond
+    /// near ties needs its orders: see [`Order`] for what they are.
+    pub const fn order(self, rows: usize, columns: usize, prompt: bool) -> Order {
+        match self {
+            Self::F32 | Self::F16 if prompt && rows.is_multiple_of(4) && columns.is_multiple_of(16) => {
+                Order::Prompt
+            }
+            Self::Q4_0 | Self::Q4K if rows.is_multiple_of(8) => Order::Blocks,
+            _ => Order::Lanes,
+        }
     }
 
     /// What activations are stored as while they meet weights of this type.

@@ -29,6 +29,7 @@ impl Rope {
 }
 
 /// Turns every head of `values` (heads, head_size).
+#[inline(always)]
 pub fn turn(values: &mut [f32], head_size: usize, angles: &[(f32, f32)]) {
     for head in values.chunks_exact_mut(head_size) {
         for (pair, (cos, sin)) in head.as_chunks_mut::<2>().0.iter_mut().zip(angles) {

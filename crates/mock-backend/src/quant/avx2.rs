@@ -3,8 +3,9 @@
 use std::arch::x86_64::*;
 
 use super::activation::Column;
-use super::portable::{FLOAT_LANES, sum8, sum64};
-use super::{TensorType, k_scales};
+use super::portable::{FLOAT_LANES, rest_of_floats, rest_of_halves, subtract_minimums, sum4, sum8, sum64};
+use super::{Order, TensorType, k_scales};
+use crate::{exp, rope};
 
 /// True where this processor has the instructions.
 pub fn available() -> bool {
@@ -13,21 +14,34 @@ pub fn available() -> bool {
 
 /// `out[r * columns.len() + c]` = row `r` of `rows` times column `c`.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub fn products(kind: TensorType, rows: &[u8], row_bytes: usize, columns: &[Column], out: &mut [f32]) {
+pub fn products(
+    kind: TensorType,
+    order: Order,
+    rows: &[u8],
+    row_bytes: usize,
+    columns: &[Column],
+    out: &mut [f32],
+) {
     for (row, out) in rows.chunks_exact(row_bytes).zip(out.chunks_exact_mut(columns.len())) {
         for (column, out) in columns.iter().zip(out) {
-            *out = match kind {
-                TensorType::F32 => float_row(row, column.floats),
-                TensorType::F16 => half_row::<FLOAT_LANES>(row, column.floats),
-                TensorType::Bf16 => bf16_row(row, column.floats),
-                TensorType::Q4_0 => signed_blocks::<18>(row, column, |block| q4_0(block)),
-                TensorType::Q5_0 => signed_blocks::<22>(row, column, |block| q5_0(block)),
-                TensorType::Q8_0 => signed_blocks::<34>(row, column, |block| q8_0(block)),
-                TensorType::Q4_1 => unsigned_blocks::<20>(row, column, |block| q4_1(block)),
-                TensorType::Q5_1 => unsigned_blocks::<24>(row, column, |block| q5_1(block)),
-                TensorType::Q4K => super_blocks::<144, false>(row, column),
-                TensorType::Q5K => super_blocks::<176, true>(row, column),
-                TensorType::Q6K => six_bits(row, column),
+            *out = match (kind, order) {
+                (TensorType::F32, Order::Prompt) => float_row::<16>(row, column.floats),
+                (TensorType::F32, _) => float_row::<FLOAT_LANES>(row, column.floats),
+                (TensorType::F16, Order::Prompt) => half_row::<16>(row, column.floats),
+                (TensorType::F16, _) => half_row::<FLOAT_LANES>(row, column.floats),
+                (TensorType::Bf16, _) => bf16_row(row, column.floats),
+                (TensorType::Q4_0, Order::Blocks) => {
+                    signed_blocks::<18, true>(row, column, |block| q4_0(block))
+                }
+                (TensorType::Q4_0, _) => signed_blocks::<18, false>(row, column, |block| q4_0(block)),
+                (TensorType::Q5_0, _) => signed_blocks::<22, false>(row, column, |block| q5_0(block)),
+                (TensorType::Q8_0, _) => signed_blocks::<34, false>(row, column, |block| q8_0(block)),
+                (TensorType::Q4_1, _) => unsigned_blocks::<20>(row, column, |block| q4_1(block)),
+                (TensorType::Q5_1, _) => unsigned_blocks::<24>(row, column, |block| q5_1(block)),
+                (TensorType::Q4K, Order::Blocks) => super_blocks::<144, false, true>(row, column),
+                (TensorType::Q4K, _) => super_blocks::<144, false, false>(row, column),
+                (TensorType::Q5K, _) => super_blocks::<176, true, false>(row, column),
+                (TensorType::Q6K, _) => six_bits(row, column),
             };
         }
     }
@@ -36,8 +50,9 @@ pub fn products(kind: TensorType, rows: &[u8], row_bytes: usize, columns: &[Colu
 /// Product of a row of halves with floats.
 #[target_feature(enable = "avx2,fma,f16c")]
 pub fn half_row<const LANES: usize>(row: &[u8], x: &[f32]) -> f32 {
-    let (row, x) = (row.as_chunks::<2>().0, x);
-    float_lanes::<LANES>(x, |i| _mm256_cvtph_ps(load16(row[i..i + 8].as_flattened())), |i| half(row[i]))
+    let row = row.as_chunks::<2>().0;
+    let (sum, rest) = float_lanes::<LANES>(x, |i| _mm256_cvtph_ps(load16(row[i..i + 8].as_flattened())));
+    rest_of_halves(sum, rest, |i| half(row[x.len() - rest.len() + i]))
 }
 
 /// `out += weight * row`, element by element.
@@ -59,11 +74,30 @@ pub fn add_scaled_half_row(out: &mut [f32], weight: f32, row: &[u8]) {
     }
 }
 
+/// [`exp::exponentials`] with the instructions of this file.
 #[target_feature(enable = "avx2,fma,f16c")]
-fn float_row(row: &[u8], x: &[f32]) -> f32 {
+pub fn exponentials(values: &mut [f32], largest: f32) {
+    exp::exponentials(values, largest);
+}
+
+/// [`exp::swiglu`] with the instructions of this file.
+#[target_feature(enable = "avx2,fma,f16c")]
+pub fn swiglu(gate: &mut [f32], up: &[f32]) {
+    exp::swiglu(gate, up);
+}
+
+/// [`rope::turn`] with the instructions of this file.
+#[target_feature(enable = "avx2,fma,f16c")]
+pub fn turn(values: &mut [f32], head_size: usize, angles: &[(f32, f32)]) {
+    rope::turn(values, head_size, angles);
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn float_row<const LANES: usize>(row: &[u8], x: &[f32]) -> f32 {
     let row = row.as_chunks::<4>().0;
     let load = |i: usize| _mm256_castsi256_ps(load32(row[i..i + 8].as_flattened()));
-    float_lanes::<FLOAT_LANES>(x, load, |i| f32::from_le_bytes(row[i]))
+    let (sum, rest) = float_lanes::<LANES>(x, load);
+    rest_of_floats(sum, rest, |i| f32::from_le_bytes(row[x.len() - rest.len() + i]))
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
@@ -73,18 +107,18 @@ fn bf16_row(row: &[u8], x: &[f32]) -> f32 {
         let wide = _mm256_cvtepu16_epi32(load16(row[i..i + 8].as_flattened()));
         _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
     };
-    float_lanes::<FLOAT_LANES>(x, load, |i| f32::from_bits(u32::from(u16::from_le_bytes(row[i])) << 16))
+    let (sum, rest) = float_lanes::<FLOAT_LANES>(x, load);
+    let weight =
+        |i: usize| f32::from_bits(u32::from(u16::from_le_bytes(row[x.len() - rest.len() + i])) << 16);
+    rest_of_floats(sum, rest, weight)
 }
 
+/// Sum over all whole sets of lanes, and the elements after them.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn float_lanes<const LANES: usize>(
-    x: &[f32],
-    eight: impl Fn(usize) -> __m256,
-    one: impl Fn(usize) -> f32,
-) -> f32 {
+fn float_lanes<const LANES: usize>(x: &[f32], eight: impl Fn(usize) -> __m256) -> (f32, &[f32]) {
     let mut accumulators = [_mm256_setzero_ps(); 8];
-    let (chunks, tail) = x.as_chunks::<LANES>();
+    let (chunks, rest) = x.as_chunks::<LANES>();
     for (i, chunk) in chunks.iter().enumerate() {
         for (j, (accumulator, x)) in accumulators.iter_mut().zip(chunk.as_chunks::<8>().0).enumerate() {
             *accumulator = _mm256_fmadd_ps(eight(LANES * i + 8 * j), load8f(x), *accumulator);
@@ -94,10 +128,17 @@ fn float_lanes<const LANES: usize>(
     for (lanes, accumulator) in lanes.as_chunks_mut::<8>().0.iter_mut().zip(accumulators) {
         *lanes = store8f(accumulator);
     }
-    for (j, &x) in tail.iter().enumerate() {
-        lanes[j] = one(LANES * chunks.len() + j).mul_add(x, lanes[j]);
-    }
-    sum64(&lanes)
+    (sum64(&lanes), rest)
+}
+
+/// All eight numbers in the first lane, zeros in the others.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn total(numbers: __m256i) -> __m256i {
+    let four = _mm_add_epi32(_mm256_castsi256_si128(numbers), _mm256_extracti128_si256::<1>(numbers));
+    let two = _mm_add_epi32(four, _mm_shuffle_epi32::<0x4e>(four));
+    let one = _mm_add_epi32(two, _mm_shuffle_epi32::<0xb1>(two));
+    _mm256_zextsi128_si256(_mm_cvtsi32_si128(_mm_cvtsi128_si32(one)))
 }
 
 /// Sums of four products of signed bytes, exact: no operand is -128 on both sides.
@@ -110,7 +151,7 @@ fn signed_products(weights: __m256i, x: __m256i) -> __m256i {
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn signed_blocks<const BYTES: usize>(
+fn signed_blocks<const BYTES: usize, const WHOLE: bool>(
     row: &[u8],
     column: &Column,
     unpack: impl Fn(&[u8; BYTES]) -> __m256i,
@@ -119,7 +160,8 @@ fn signed_blocks<const BYTES: usize>(
     let blocks = row.as_chunks::<BYTES>().0.iter();
     for ((block, x), x_scale) in blocks.zip(column.quants.as_chunks::<32>().0).zip(column.scales) {
         let scale = half([block[0], block[1]]) * x_scale;
-        let exact = signed_products(unpack(block), load32i(x));
+        let lanes = signed_products(unpack(block), load32i(x));
+        let exact = if WHOLE { total(lanes) } else { lanes };
         sum = _mm256_fmadd_ps(_mm256_set1_ps(scale), _mm256_cvtepi32_ps(exact), sum);
     }
     sum8(&store8f(sum))
@@ -132,17 +174,20 @@ fn unsigned_blocks<const BYTES: usize>(
     column: &Column,
     unpack: impl Fn(&[u8; BYTES]) -> __m256i,
 ) -> f32 {
-    let (mut sum, mut minimums) = (_mm256_setzero_ps(), 0.0f32);
+    let (mut sum, mut minimums) = (_mm256_setzero_ps(), _mm_setzero_ps());
     let blocks = row.as_chunks::<BYTES>().0.iter();
     let x_scales = column.scales.iter().zip(column.sums);
     for ((block, x), (x_scale, x_sum)) in blocks.zip(column.quants.as_chunks::<32>().0).zip(x_scales) {
-        let scale = half([block[0], block[1]]) * x_scale;
         let pairs = _mm256_maddubs_epi16(unpack(block), load32i(x));
         let exact = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
-        sum = _mm256_fmadd_ps(_mm256_set1_ps(scale), _mm256_cvtepi32_ps(exact), sum);
-        minimums += half([block[2], block[3]]) * x_sum;
+        // Scale and minimum lie side by side: one conversion and one product serve both.
+        let halves = _mm_cvtsi32_si128(i32::from_le_bytes([block[0], block[1], block[2], block[3]]));
+        let scaled =
+            _mm_mul_ps(_mm_cvtph_ps(halves), _mm_unpacklo_ps(_mm_set_ss(*x_scale), _mm_set_ss(*x_sum)));
+        sum = _mm256_fmadd_ps(_mm256_broadcastss_ps(scaled), _mm256_cvtepi32_ps(exact), sum);
+        minimums = _mm_add_ss(minimums, _mm_movehdup_ps(scaled));
     }
-    sum8(&store8f(sum)) + minimums
+    sum8(&store8f(sum)) + _mm_cvtss_f32(minimums)
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
@@ -195,9 +240,12 @@ fn spread_bits(bits: [u8; 4]) -> __m256i {
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn super_blocks<const BYTES: usize, const FIVE_BITS: bool>(row: &[u8], column: &Column) -> f32 {
-    let (mut sum, mut minimums) = (_mm256_setzero_ps(), 0.0f32);
-    let columns = column.quants.as_chunks::<256>().0.iter().zip(column.group_sums.as_chunks::<8>().0);
+fn super_blocks<const BYTES: usize, const FIVE_BITS: bool, const WHOLE: bool>(
+    row: &[u8],
+    column: &Column,
+) -> f32 {
+    let (mut sum, mut minimums) = (_mm256_setzero_ps(), [0.0f32; 4]);
+    let columns = column.quants.as_chunks::<256>().0.iter().zip(column.group_sums.as_chunks::<16>().0);
     let blocks = row.as_chunks::<BYTES>().0.iter();
     for ((block, (x, x_sums)), x_scale) in blocks.zip(columns).zip(column.scales) {
         let (scales, offsets) = k_scales::unpack(&block[4..16]);
@@ -220,12 +268,17 @@ fn super_blocks<const BYTES: usize, const FIVE_BITS: bool>(row: &[u8], column: &
                 exact = _mm256_add_epi32(exact, _mm256_madd_epi16(scale, pairs));
             }
         }
-        let offset: i32 = offsets.iter().zip(x_sums).map(|(&offset, sum)| i32::from(offset) * sum).sum();
+        let mut pairs = [0; 4];
+        for (i, (offset, sums)) in offsets.iter().zip(x_sums.as_chunks::<2>().0).enumerate() {
+            pairs[i / 2] += i32::from(*offset) * (sums[0] + sums[1]);
+        }
         let scale = half([block[0], block[1]]) * x_scale;
+        let exact = if WHOLE { total(exact) } else { exact };
         sum = _mm256_fmadd_ps(_mm256_set1_ps(scale), _mm256_cvtepi32_ps(exact), sum);
-        minimums = (-(half([block[2], block[3]]) * x_scale)).mul_add(offset as f32, minimums);
+        let scale = -(half([block[2], block[3]]) * x_scale);
+        subtract_minimums(&mut minimums, scale, pairs, !FIVE_BITS && !WHOLE);
     }
-    sum8(&store8f(sum)) + minimums
+    sum8(&store8f(sum)) + sum4(&minimums)
 }
 
 /// Sixteen in every byte whose `bit` is set.
@@ -241,9 +294,16 @@ fn fifth_bits(high: __m256i, bit: u8) -> __m256i {
 fn six_bits(row: &[u8], column: &Column) -> f32 {
     let mut sum = _mm256_setzero_ps();
     let blocks = row.as_chunks::<210>().0.iter();
-    for ((block, x), x_scale) in blocks.zip(column.quants.as_chunks::<256>().0).zip(column.scales) {
+    let columns = column.quants.as_chunks::<256>().0.iter().zip(column.group_sums.as_chunks::<16>().0);
+    for ((block, (x, x_sums)), x_scale) in blocks.zip(columns).zip(column.scales) {
         let x = x.as_chunks::<32>().0;
-        let mut exact = _mm256_setzero_si256();
+        // Minus 32 times the sums, as `portable` does it.
+        let mut offsets = [0i32; 8];
+        let scales = block[192..208].as_chunks::<2>().0;
+        for (offset, (scales, sums)) in offsets.iter_mut().zip(scales.iter().zip(x_sums.as_chunks::<2>().0)) {
+            *offset = -32 * (i32::from(scales[0] as i8) * sums[0] + i32::from(scales[1] as i8) * sums[1]);
+        }
+        let mut exact = load8i(&offsets);
         for half in 0..2 {
             let first = load32(&block[64 * half..]);
             let second = load32(&block[64 * half + 32..]);
@@ -258,11 +318,7 @@ fn six_bits(row: &[u8], column: &Column) -> f32 {
             for (quarter, (low, high)) in quarters.into_iter().enumerate() {
                 let group = 4 * half + quarter;
                 let quants = _mm256_or_si256(low, _mm256_and_si256(high, _mm256_set1_epi8(0x30)));
-                let weights = _mm256_sub_epi8(quants, _mm256_set1_epi8(32));
-                let pairs = _mm256_maddubs_epi16(
-                    _mm256_abs_epi8(weights),
-                    _mm256_sign_epi8(load32i(&x[group]), weights),
-                );
+                let pairs = _mm256_maddubs_epi16(quants, load32i(&x[group]));
                 let scales = _mm256_set_m128i(
                     _mm_set1_epi16(i16::from(block[193 + 2 * group] as i8)),
                     _mm_set1_epi16(i16::from(block[192 + 2 * group] as i8)),
@@ -303,6 +359,13 @@ fn load32(bytes: &[u8]) -> __m256i {
 fn load32i(bytes: &[i8; 32]) -> __m256i {
     // SAFETY: the array has the 32 bytes that the unaligned load reads.
     unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn load8i(numbers: &[i32; 8]) -> __m256i {
+    // SAFETY: the array has the 8 numbers that the unaligned load reads.
+    unsafe { _mm256_loadu_si256(numbers.as_ptr().cast()) }
 }
 
 #[inline]

@@ -4,6 +4,8 @@ use super::*;
 use crate::quant::activation::Stored;
 use crate::quant::dequantize;
 
+const ORDERS: [Order; 3] = [Order::Lanes, Order::Prompt, Order::Blocks];
+
 /// Deterministic bytes whose half-precision scales are finite.
 fn random_row(kind: TensorType, columns: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -51,12 +53,12 @@ fn simd_and_portable_code_give_the_same_bits_for_every_type() {
         let mut stored = Stored::default();
         stored.store(kind.companion(), &values(2 * columns, 3), columns);
         let both = [stored.column(0), stored.column(1)];
-        for seed in 1..20 {
+        for (seed, order) in (1..20).flat_map(|seed| ORDERS.map(|order| (seed, order))) {
             let row = random_row(kind, columns, seed);
             let mut simd = [0.0; 2];
-            products(kind, &row, row.len(), &both, &mut simd);
-            let plain = both.map(|column| portable::product(kind, &row, column));
-            assert_eq!(simd.map(f32::to_bits), plain.map(f32::to_bits), "{kind:?}");
+            products(kind, order, &row, row.len(), &both, &mut simd);
+            let plain = both.map(|column| portable::product(kind, order, &row, column));
+            assert_eq!(simd.map(f32::to_bits), plain.map(f32::to_bits), "{kind:?} {order:?}");
         }
     }
 }
@@ -68,14 +70,14 @@ fn products_meet_the_dequantised_row_within_the_error_of_the_activations() {
         let x = values(columns, 5);
         let mut stored = Stored::default();
         stored.store(kind.companion(), &x, columns);
-        for seed in 1..10 {
+        for (seed, order) in (1..10).flat_map(|seed| ORDERS.map(|order| (seed, order))) {
             let row = random_row(kind, columns, seed);
             let mut weights = vec![0.0; columns];
             dequantize::row(kind, &row, &mut weights);
             let exact: f64 = weights.iter().zip(&x).map(|(&w, &x)| f64::from(w) * f64::from(x)).sum();
             let scale: f64 = weights.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>().sqrt();
             let mut got = [0.0];
-            products(kind, &row, row.len(), &[stored.column(0)], &mut got);
+            products(kind, order, &row, row.len(), &[stored.column(0)], &mut got);
             // An activation is off by at most half a step of 1.7 / 127, errors add up as a random walk.
             let error = (f64::from(got[0]) - exact).abs();
             assert!(error <= scale * 0.05, "{kind:?}: {} instead of {exact}", got[0]);
@@ -91,8 +93,13 @@ fn rows_that_are_no_multiple_of_a_vector_are_summed_whole() {
             stored.store(kind.companion(), &values(columns, 1), columns);
             let row = random_row(kind, columns, columns as u64);
             let mut simd = [0.0];
-            products(kind, &row, row.len(), &[stored.column(0)], &mut simd);
-            assert_eq!(simd[0].to_bits(), portable::product(kind, &row, stored.column(0)).to_bits());
+            for order in ORDERS {
+                products(kind, order, &row, row.len(), &[stored.column(0)], &mut simd);
+                assert_eq!(
+                    simd[0].to_bits(),
+                    portable::product(kind, order, &row, stored.column(0)).to_bits()
+                );
+            }
         }
     }
 }
