@@ -32,7 +32,9 @@ pub fn judge(path: &Path, data: &[u8], verdicts: &mut Verdicts) -> Result<(), No
     for function in Function::ALL {
         let found = exported.iter().any(|(symbol, code)| symbol == function.name() && *code);
         verdicts.judge("ABI-01", found, || {
-            let mangled = exported.iter().find(|(symbol, _)| symbol.starts_with("_Z") && symbol.contains(function.name()));
+            let mangled = exported
+                .iter()
+                .find(|(symbol, _)| symbol.starts_with("_Z") && symbol.contains(function.name()));
             let observed = match mangled {
                 Some((symbol, _)) => format!("not exported; there is a mangled {symbol}"),
                 None => "not exported".to_owned(),
@@ -53,7 +55,11 @@ pub fn judge(path: &Path, data: &[u8], verdicts: &mut Verdicts) -> Result<(), No
     });
     let stack = executable_stack(data);
     verdicts.judge("ABI-05", stack != Some(true), || {
-        (name.clone(), "a stack that is not executable".to_owned(), "PT_GNU_STACK asks for an executable one".to_owned())
+        (
+            name.clone(),
+            "a stack that is not executable".to_owned(),
+            "PT_GNU_STACK asks for an executable one".to_owned(),
+        )
     });
     let relocations = text_relocations(data);
     verdicts.judge("ABI-05", relocations != Some(true), || {

@@ -271,9 +271,9 @@ impl Conversation {
     /// [`Stop::Broken`] if that is not clear.
     pub fn requirement(&self, named: Option<&str>) -> Result<RequirementId, Stop> {
         match (named, self.tags.as_slice()) {
-            (Some(named), _) => {
-                named.parse().map_err(|error: worker_contract::UnknownRequirement| Stop::Broken(error.to_string()))
-            }
+            (Some(named), _) => named
+                .parse()
+                .map_err(|error: worker_contract::UnknownRequirement| Stop::Broken(error.to_string())),
             (None, [only]) => Ok(*only),
             (None, _) => Err(Stop::Broken(
                 "a scenario with several requirements needs `[ID]` at the end of each Then step".to_owned(),
@@ -286,7 +286,8 @@ impl Conversation {
     /// # Errors
     /// [`Stop::Blocked`] if it was not made.
     pub fn last_call(&self) -> Result<(Observation, Option<Returned>), Stop> {
-        let last = self.last.clone().ok_or_else(|| Stop::Broken("no call was made before this step".to_owned()))?;
+        let last =
+            self.last.clone().ok_or_else(|| Stop::Broken("no call was made before this step".to_owned()))?;
         if matches!(last.outcome, Outcome::Skipped(_)) {
             return Err(Stop::Blocked(format!("{}: {}", last.event, last.outcome)));
         }

@@ -18,7 +18,8 @@ pub struct FeatureError {
 /// # Errors
 /// With the file that cannot be read.
 pub fn all() -> Result<Vec<gherkin::Feature>, FeatureError> {
-    let mut files: Vec<_> = FEATURES.files().filter(|file| file.path().extension().is_some_and(|e| e == "feature")).collect();
+    let mut files: Vec<_> =
+        FEATURES.files().filter(|file| file.path().extension().is_some_and(|e| e == "feature")).collect();
     files.sort_by_key(|file| file.path());
     files
         .into_iter()

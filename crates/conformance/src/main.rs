@@ -110,7 +110,8 @@ fn execute(run: Run) -> anyhow::Result<ExitCode> {
     let result = suite::run(&request, Box::new(Counter::new()))?;
     print!("{}", terminal::render(&result));
     if let Some(path) = &run.json {
-        json::write(path, &result).map_err(|error| anyhow::anyhow!("cannot write `{}`: {error}", path.display()))?;
+        json::write(path, &result)
+            .map_err(|error| anyhow::anyhow!("cannot write `{}`: {error}", path.display()))?;
         println!("report    {}", path.display());
     }
     Ok(result.verdict.into())
@@ -120,7 +121,11 @@ fn execute(run: Run) -> anyhow::Result<ExitCode> {
 fn default_models() -> PathBuf {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    cache.filter(|path| path.is_absolute()).or_else(home).unwrap_or_else(std::env::temp_dir).join("worker-conformance")
+    cache
+        .filter(|path| path.is_absolute())
+        .or_else(home)
+        .unwrap_or_else(std::env::temp_dir)
+        .join("worker-conformance")
 }
 
 fn list() -> ExitCode {

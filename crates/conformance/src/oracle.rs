@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use worker_contract::{Level, RequirementId};
 
 use crate::trace::{Event, Observation, Outcome};
-pub use state::{Facts, ModelFacts};
 use state::State;
+pub use state::{Facts, ModelFacts};
 
 /// A requirement that a library does not keep, and where this showed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,7 +75,12 @@ pub fn id(name: &str) -> RequirementId {
 
 impl Verdicts {
     /// Counts a judgement, and keeps the finding if it went wrong.
-    pub fn judge(&mut self, requirement: &str, good: bool, finding: impl FnOnce() -> (String, String, String)) {
+    pub fn judge(
+        &mut self,
+        requirement: &str,
+        good: bool,
+        finding: impl FnOnce() -> (String, String, String),
+    ) {
         let requirement = id(requirement);
         self.judge_at(requirement, requirement.requirement().level, good, finding);
     }

@@ -146,7 +146,9 @@ impl Profile {
         let wrong = |what: String| ProfileError::Value { path: path.to_owned(), what };
         for (architecture, source) in &mut profile.models {
             if source.fixture.is_some() == source.path.is_some() {
-                return Err(wrong(format!("model `{architecture}` needs either `fixture` or `path`, not both")));
+                return Err(wrong(format!(
+                    "model `{architecture}` needs either `fixture` or `path`, not both"
+                )));
             }
             if let Some(model) = &mut source.path {
                 *model = folder.join(&*model);
@@ -160,10 +162,16 @@ impl Profile {
         for waiver in &profile.waivers {
             if Day::parse(&waiver.expires).is_none() {
                 let day = &waiver.expires;
-                return Err(wrong(format!("waiver of {}: `{day}` is no day, write YYYY-MM-DD", waiver.requirement)));
+                return Err(wrong(format!(
+                    "waiver of {}: `{day}` is no day, write YYYY-MM-DD",
+                    waiver.requirement
+                )));
             }
             if waiver.reason.trim().is_empty() || waiver.link.trim().is_empty() {
-                return Err(wrong(format!("waiver of {}: reason and link must not be empty", waiver.requirement)));
+                return Err(wrong(format!(
+                    "waiver of {}: reason and link must not be empty",
+                    waiver.requirement
+                )));
             }
         }
         Ok(profile)
@@ -219,7 +227,10 @@ mod tests {
     #[test]
     fn unknown_keys_and_requirements_are_refused_with_their_line() {
         let error = read("name: x\nlibary: y\n").unwrap_err();
-        assert!(std::error::Error::source(&error).is_some_and(|e| e.to_string().contains("line 2")), "{error}");
+        assert!(
+            std::error::Error::source(&error).is_some_and(|e| e.to_string().contains("line 2")),
+            "{error}"
+        );
         assert!(read("faults:\n  FAULT-99: {}\n").unwrap_err().to_string().contains("FAULT-99"));
         assert!(read("faults:\n  ERR-01: {}\n").unwrap_err().to_string().contains("FAULT-01 to FAULT-06"));
         assert!(read("models:\n  llama: {}\n").unwrap_err().to_string().contains("either"));

@@ -175,11 +175,21 @@ impl Call {
 #[expect(missing_docs, reason = "the names say it")]
 pub enum FileAction {
     /// Replace the content of `path` by these bytes, in place (same inode).
-    Write { path: Vec<u8>, bytes: Vec<u8> },
+    Write {
+        path: Vec<u8>,
+        bytes: Vec<u8>,
+    },
     /// Fill the existing content of `path` with zeros, in place.
-    Overwrite { path: Vec<u8> },
-    Truncate { path: Vec<u8>, length: u64 },
-    Delete { path: Vec<u8> },
+    Overwrite {
+        path: Vec<u8>,
+    },
+    Truncate {
+        path: Vec<u8>,
+        length: u64,
+    },
+    Delete {
+        path: Vec<u8>,
+    },
 }
 
 /// One step of a program.
@@ -202,7 +212,7 @@ pub enum Op {
     },
     /// Run each list on a thread of its own, started together, and join them all.
     Threads(Vec<Vec<Op>>),
-    /// Run the body so many times.
+    /// Run the body so many times; fewer, but at least 16, if the library is so slow that it takes too long.
     Repeat(u32, Vec<Op>),
     /// Change a file.
     File(FileAction),

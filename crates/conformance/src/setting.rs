@@ -11,6 +11,7 @@ use crate::models::{Architecture, ModelError, Store};
 use crate::oracle::{Facts, ModelFacts, Oracle, Verdicts};
 use crate::profile::Profile;
 use crate::program::{Call, Device, Handle, Op, Out, Slot, Text};
+use crate::trace::Observation;
 
 /// A model that the library under test can load.
 #[derive(Debug, Clone)]
@@ -106,19 +107,20 @@ impl Setting {
     }
 
     fn probe(&mut self, named: bool) -> Result<Verdicts, SettingError> {
-        let mut session = self.executor.session(&Options::default())?;
+        let (mut first, forked) = self.look()?;
+        if forked && !has_context(&first) {
+            // A library may work in the process that loaded it and not in a fork of that process, which the contract
+            // says nothing about: what a process of its own shows is what counts.
+            self.executor.never_fork();
+            first = self.look()?.0;
+        }
         let mut oracle = Oracle::default();
-        let first = session.run(&[
-            Op::Call(Call::DeviceCount),
-            Op::Call(Call::Init { bind: Slot(0), device: Device::Id(0), code: Out::Given }),
-        ])?;
         first.iter().for_each(|observation| oracle.observe(observation));
         self.facts.devices = first.iter().find_map(|observation| match &observation.returned()?.value {
             Some(crate::trace::Value::Int(count)) => Some(*count),
             _ => None,
         });
-        let has_context = first.last().and_then(|last| last.returned()?.handle()).is_some();
-        session.finish();
+        let has_context = has_context(&first);
         if !named && has_context {
             // Each in a session of its own: a library that dies of one may still run the others.
             let mut loaded = Vec::new();
@@ -135,6 +137,18 @@ impl Setting {
         self.facts.models =
             self.models.iter().map(|model| (bytes(&model.path), model.facts.clone())).collect();
         Ok(oracle.into_verdicts())
+    }
+
+    /// Counts the devices and opens a context; tells whether that happened in a fork.
+    fn look(&self) -> Result<(Vec<Observation>, bool), SettingError> {
+        let mut session = self.executor.session(&Options::default())?;
+        let forked = session.is_forked();
+        let trace = session.run(&[
+            Op::Call(Call::DeviceCount),
+            Op::Call(Call::Init { bind: Slot(0), device: Device::Id(0), code: Out::Given }),
+        ])?;
+        session.finish();
+        Ok((trace, forked))
     }
 
     fn loads(&self, model: &Model) -> Result<bool, SettingError> {
@@ -177,6 +191,10 @@ impl Setting {
         facts.models.extend(more.iter().map(|(path, known)| (path.clone(), known.clone())));
         facts
     }
+}
+
+fn has_context(trace: &[Observation]) -> bool {
+    trace.last().and_then(|last| last.returned()?.handle()).is_some()
 }
 
 /// The bytes of a path.

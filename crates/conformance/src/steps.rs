@@ -24,7 +24,9 @@ fn report(conversation: &mut Conversation, step: Step) -> Result<(), String> {
             .verdicts
             .findings
             .last()
-            .map(|finding| format!("{}: expected {}, observed {}", finding.call, finding.expected, finding.observed))
+            .map(|finding| {
+                format!("{}: expected {}, observed {}", finding.call, finding.expected, finding.observed)
+            })
             .unwrap_or_default(),
         Stop::Blocked(why) => format!("blocked: {why}"),
         Stop::NotApplicable(why) => format!("does not apply: {why}"),

@@ -128,7 +128,8 @@ pub fn run(request: &Request, progress: Box<dyn Progress>) -> Result<RunResult, 
     let library = std::fs::canonicalize(&request.library).map_err(unreadable)?;
     let data = std::fs::read(&library).map_err(unreadable)?;
     let selected = select(request)?;
-    let scratch = tempfile::Builder::new().prefix("worker-conformance-").tempdir().map_err(SuiteError::Scratch)?;
+    let scratch =
+        tempfile::Builder::new().prefix("worker-conformance-").tempdir().map_err(SuiteError::Scratch)?;
 
     let mut played = Vec::new();
     let mut file = Verdicts::default();
@@ -215,11 +216,10 @@ fn select(request: &Request) -> Result<Vec<gherkin::Feature>, SuiteError> {
     let mut features = features::all()?;
     let asked = |feature: &gherkin::Feature, rule: Option<&gherkin::Rule>, scenario: &gherkin::Scenario| {
         let by_id = request.only.is_empty()
-            || features::tags(feature, rule, scenario).any(|tag| request.only.iter().any(|id| id.as_str() == tag));
-        let by_name = request
-            .scenario
-            .as_ref()
-            .is_none_or(|wanted| place(feature, scenario).contains(wanted.as_str()));
+            || features::tags(feature, rule, scenario)
+                .any(|tag| request.only.iter().any(|id| id.as_str() == tag));
+        let by_name =
+            request.scenario.as_ref().is_none_or(|wanted| place(feature, scenario).contains(wanted.as_str()));
         by_id && by_name
     };
     let mut count = 0;
@@ -233,7 +233,8 @@ fn select(request: &Request) -> Result<Vec<gherkin::Feature>, SuiteError> {
         }
         count += feature.scenarios.len();
     }
-    let static_asked = request.scenario.is_none() && request.only.iter().any(|id| STATIC.contains(&id.as_str()));
+    let static_asked =
+        request.scenario.is_none() && request.only.iter().any(|id| STATIC.contains(&id.as_str()));
     if count == 0 && !static_asked {
         let ids: Vec<&str> = request.only.iter().map(|id| id.as_str()).collect();
         let name = request.scenario.clone().unwrap_or_default();
@@ -313,7 +314,10 @@ fn play(
     let expanded = expand(features)?;
     let run = Conversation::cucumber::<&str>()
         .with_parser(Parsed(expanded))
-        .with_writer(Watcher { progress: Box::new(Shared(Arc::clone(&progress))), undefined: Arc::clone(&undefined) })
+        .with_writer(Watcher {
+            progress: Box::new(Shared(Arc::clone(&progress))),
+            undefined: Arc::clone(&undefined),
+        })
         .with_default_cli()
         .max_concurrent_scenarios(jobs.max(1))
         .before(move |feature, rule, scenario, world| {
@@ -405,8 +409,11 @@ fn sum_up(
         .iter()
         .map(|requirement| requirement.id)
         .filter(|id| {
-            let found = played.iter().any(|one| one.findings.iter().any(|finding| finding.requirement == *id));
-            (asked.is_empty() && !partial) || asked.contains(id) || found
+            let found =
+                played.iter().any(|one| one.findings.iter().any(|finding| finding.requirement == *id));
+            (asked.is_empty() && !partial)
+                || asked.contains(id)
+                || found
                 || partial && played.iter().any(|one| one.tags.contains(id))
         })
         .map(|id| result_of(request, id, played, blocked))
@@ -428,7 +435,12 @@ fn sum_up(
     }
 }
 
-fn result_of(request: &Request, id: RequirementId, played: &[Played], blocked: Option<&str>) -> RequirementResult {
+fn result_of(
+    request: &Request,
+    id: RequirementId,
+    played: &[Played],
+    blocked: Option<&str>,
+) -> RequirementResult {
     let level = id.requirement().level;
     let mut failures = Vec::new();
     let mut notes: BTreeSet<String> = BTreeSet::new();
@@ -482,7 +494,16 @@ fn result_of(request: &Request, id: RequirementId, played: &[Played], blocked: O
             reason = Some(format!("its waiver expired on {}", waiver.expires));
         }
     }
-    RequirementResult { id, level, status, applies, checks, failures, reason, notes: notes.into_iter().collect() }
+    RequirementResult {
+        id,
+        level,
+        status,
+        applies,
+        checks,
+        failures,
+        reason,
+        notes: notes.into_iter().collect(),
+    }
 }
 
 /// The command that runs a scenario again.

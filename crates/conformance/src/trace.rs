@@ -218,20 +218,46 @@ impl Region {
 #[expect(missing_docs, reason = "the fields are the values before and after")]
 pub enum Effect {
     /// Bytes written to stdout or stderr, and how they begin.
-    Output { bytes: u64, excerpt: String },
+    Output {
+        bytes: u64,
+        excerpt: String,
+    },
     /// The handler of a signal changed.
-    SignalHandler { signal: i32 },
-    SignalMask { before: u64, after: u64 },
+    SignalHandler {
+        signal: i32,
+    },
+    SignalMask {
+        before: u64,
+        after: u64,
+    },
     /// Rounding, masks, flush-to-zero: MXCSR (upper half) and the x87 control word (lower half).
-    FloatEnvironment { before: u64, after: u64 },
-    Locale { before: String, after: String },
-    WorkingDirectory { before: String, after: String },
-    Umask { before: u32, after: u32 },
-    Environment { variable: String },
+    FloatEnvironment {
+        before: u64,
+        after: u64,
+    },
+    Locale {
+        before: String,
+        after: String,
+    },
+    WorkingDirectory {
+        before: String,
+        after: String,
+    },
+    Umask {
+        before: u32,
+        after: u32,
+    },
+    Environment {
+        variable: String,
+    },
     /// A standard descriptor (0, 1, 2) was closed or replaced.
-    StandardDescriptor { fd: i32 },
+    StandardDescriptor {
+        fd: i32,
+    },
     /// Child processes that outlived the session.
-    ChildProcess { count: u32 },
+    ChildProcess {
+        count: u32,
+    },
 }
 
 /// The process at one moment.
@@ -270,6 +296,8 @@ pub enum Cause {
     Exited(i32),
     /// No return within this many milliseconds.
     Deadline(u64),
+    /// Calls kept returning, but the program as a whole took more than this many milliseconds.
+    Patience(u64),
     /// Took more memory than this limit, in bytes.
     Memory(u64),
     /// Control came back in another call than the one under way (`longjmp`).
@@ -327,6 +355,7 @@ impl fmt::Display for Death {
             }
             Cause::Exited(status) => write!(f, "the process exited with status {status}")?,
             Cause::Deadline(millis) => write!(f, "no return within {:.1} s", *millis as f64 / 1000.0)?,
+            Cause::Patience(millis) => write!(f, "given up after {:.0} s", *millis as f64 / 1000.0)?,
             Cause::Memory(limit) => write!(f, "more than {} MiB of memory taken", limit >> 20)?,
             Cause::Jumped => f.write_str("control came back in another call (longjmp)")?,
         }

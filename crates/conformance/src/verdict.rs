@@ -140,7 +140,11 @@ pub struct RunResult {
 
 impl RunResult {
     /// The verdict that the requirements give.
-    pub fn judge(requirements: &[RequirementResult], level: Conformance, injected: &[RequirementId]) -> Verdict {
+    pub fn judge(
+        requirements: &[RequirementResult],
+        level: Conformance,
+        injected: &[RequirementId],
+    ) -> Verdict {
         let counts = |result: &RequirementResult| level == Conformance::Strict || result.level == Level::Must;
         if requirements.iter().any(|result| counts(result) && result.status == Status::Fail) {
             return Verdict::NonConformant;
@@ -148,7 +152,9 @@ impl RunResult {
         // Fault injection is never asked of a backend at level core, unless its profile offers it.
         let asked = |result: &RequirementResult| {
             let needs = result.id.requirement().needs.is_some();
-            counts(result) && result.applies && (!needs || level == Conformance::Strict || injected.contains(&result.id))
+            counts(result)
+                && result.applies
+                && (!needs || level == Conformance::Strict || injected.contains(&result.id))
         };
         if requirements.iter().any(|result| asked(result) && result.status == Status::NotVerified) {
             return Verdict::Incomplete;

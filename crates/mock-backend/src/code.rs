@@ -1,53 +1,8 @@
-//! The ten error codes of the ABI and their messages.
+//! The error codes of the ABI and their messages.
 
 use std::ffi::CStr;
 
-/// Outcome of a call, numbered as the interface lock numbers it (ERR-03).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(i32)]
-pub enum ErrorCode {
-    /// The call did what it was asked.
-    Success = 0,
-    /// No such device, or the device does not work.
-    InvalidDevice = 1,
-    /// The device has no room for weights, KV cache or activations.
-    OutOfMemory = 2,
-    /// The file is missing, unreadable, malformed or not supported.
-    ModelLoadFailed = 3,
-    /// The job cannot go on.
-    InferenceFailed = 4,
-    /// A NULL pointer, or a value outside its range.
-    InvalidParameter = 5,
-    /// A kernel did not launch.
-    KernelLaunchFailed = 6,
-    /// Weights are no longer resident.
-    VramResidencyFailed = 7,
-    /// The machine has no device.
-    DeviceNotFound = 8,
-    /// Anything else.
-    Unknown = 99,
-}
-
-impl ErrorCode {
-    /// All ten, in numeric order.
-    pub const ALL: [Self; 10] = [
-        Self::Success,
-        Self::InvalidDevice,
-        Self::OutOfMemory,
-        Self::ModelLoadFailed,
-        Self::InferenceFailed,
-        Self::InvalidParameter,
-        Self::KernelLaunchFailed,
-        Self::VramResidencyFailed,
-        Self::DeviceNotFound,
-        Self::Unknown,
-    ];
-
-    /// Number on the wire.
-    pub const fn number(self) -> i32 {
-        self as i32
-    }
-}
+pub use worker_contract::ErrorCode;
 
 /// Message of `number`; every undefined number has the message of [`ErrorCode::Unknown`] (MSG-01 to MSG-05).
 pub fn message(number: i32) -> &'static CStr {
@@ -72,7 +27,7 @@ mod tests {
 
     #[test]
     fn ten_codes_have_ten_messages() {
-        let messages: HashSet<_> = ErrorCode::ALL.iter().map(|code| message(code.number())).collect();
+        let messages: HashSet<_> = ErrorCode::ALL.iter().map(|code| message(code.raw())).collect();
         assert_eq!(messages.len(), 10);
         assert!(messages.iter().all(|text| text.to_str().is_ok_and(|text| !text.is_empty())));
     }

@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn each_kind_strikes_its_own_call_with_its_own_code() {
         let sites = [Site::Start, Site::Token(0), Site::Residency, Site::Health];
-        let codes = |word| sites.map(|site| strike_of(word, site).map(ErrorCode::number));
+        let codes = |word| sites.map(|site| strike_of(word, site).map(ErrorCode::raw));
         assert_eq!(codes("kv_alloc"), [Some(2), None, None, None]);
         assert_eq!(codes("kernel_launch"), [None, Some(6), None, None]);
         assert_eq!(codes("kernel_exec"), [None, Some(4), None, None]);

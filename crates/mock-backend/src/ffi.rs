@@ -38,7 +38,7 @@ fn answer<T>(error_code: *mut c_int, failure: T, body: impl FnOnce() -> Result<T
     };
     if !error_code.is_null() {
         // SAFETY: not NULL, so the caller gives room for an int (module header).
-        unsafe { error_code.write(code.number()) };
+        unsafe { error_code.write(code.raw()) };
     }
     value
 }

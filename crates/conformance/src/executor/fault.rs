@@ -7,7 +7,8 @@ use super::shared::{Header, MAX_THREADS};
 use crate::trace::{Fault, Region, Site};
 
 static HEADER: AtomicPtr<Header> = AtomicPtr::new(std::ptr::null_mut());
-static ARENAS: [AtomicPtr<Arena>; MAX_THREADS] = [const { AtomicPtr::new(std::ptr::null_mut()) }; MAX_THREADS];
+static ARENAS: [AtomicPtr<Arena>; MAX_THREADS] =
+    [const { AtomicPtr::new(std::ptr::null_mut()) }; MAX_THREADS];
 static ENTERED: AtomicU32 = AtomicU32::new(0);
 
 const SIGNALS: [i32; 2] = [libc::SIGSEGV, libc::SIGBUS];

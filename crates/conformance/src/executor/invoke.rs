@@ -130,11 +130,9 @@ pub fn invoke(
                 symbols.cuda_unload_model.ok_or(need(function))?(handle as *mut _);
                 None
             }
-            Call::ModelVramUsage { .. } => Some(Value::Bytes(symbols
-                .cuda_model_get_vram_usage
-                .ok_or(need(function))?(
-                handle as *mut _
-            ))),
+            Call::ModelVramUsage { .. } => {
+                Some(Value::Bytes(symbols.cuda_model_get_vram_usage.ok_or(need(function))?(handle as *mut _)))
+            }
             Call::Start { max_tokens, temperature, seed, .. } => {
                 let start = symbols.cuda_inference_start.ok_or(need(function))?;
                 let result = start(handle as *mut _, text, *max_tokens, *temperature, *seed, code);
@@ -157,11 +155,11 @@ pub fn invoke(
             Call::VramUsage { .. } => {
                 Some(Value::Bytes(symbols.cuda_get_vram_usage.ok_or(need(function))?(handle as *mut _)))
             }
-            Call::ProcessVramUsage { .. } => Some(Value::Bytes(symbols
-                .cuda_get_process_vram_usage
-                .ok_or(need(function))?(
-                handle as *mut _
-            ))),
+            Call::ProcessVramUsage { .. } => {
+                Some(Value::Bytes(symbols.cuda_get_process_vram_usage.ok_or(need(function))?(
+                    handle as *mut _,
+                )))
+            }
             Call::CheckHealth { .. } => Some(Value::Bool(symbols
                 .cuda_check_device_health
                 .ok_or(need(function))?(

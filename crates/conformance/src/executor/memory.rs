@@ -242,8 +242,7 @@ impl Arena {
         let mut region = lease.region;
         if at >= OUTS_AT {
             let offset = (at - OUTS_AT) % OUTS_STRIDE;
-            region =
-                CELLS.iter().min_by_key(|cell| offset.abs_diff(cell.1)).map_or(region, |cell| cell.0);
+            region = CELLS.iter().min_by_key(|cell| offset.abs_diff(cell.1)).map_or(region, |cell| cell.0);
         }
         Some(if lease.live {
             Site::Caller { region, offset: address as i64 - lease.start as i64, size: lease.size as u64 }

@@ -10,11 +10,11 @@ use libloading::Library;
 use serde::{Deserialize, Serialize};
 use worker_contract::{Symbols, library};
 
+use super::fault;
 use super::invoke::{World, invoke};
 use super::memory::Arena;
 use super::process::{Baseline, measure, threads};
 use super::shared::{MAX_THREADS, Shared, futex_wait, now, option, state};
-use super::fault;
 use crate::program::{Buffer, Call, FileAction, Guard, Op, Out};
 use crate::trace::{Cause, Death, Effect, Event, Outcome, Skip};
 
@@ -62,7 +62,8 @@ pub fn serve_if_asked() {
     let Ok(shared) = Shared::open(Path::new(&shared)) else { exit(2) };
     // The mapping stays for the life of the process; the fault handler refers to it.
     let shared: &'static Shared = Box::leak(Box::new(shared));
-    Server { shared, parent: parent(), output: capture_output() }.run(Path::new(&library), preload == "preload");
+    Server { shared, parent: parent(), output: capture_output() }
+        .run(Path::new(&library), preload == "preload");
 }
 
 fn parent() -> i32 {
@@ -344,7 +345,11 @@ impl Session {
     fn run(&mut self, op: &Op) {
         match op {
             Op::Repeat(times, body) => {
-                for _ in 0..*times {
+                let start = now();
+                for round in 0..*times {
+                    if enough(round, start) {
+                        break;
+                    }
                     for op in body {
                         self.run(op);
                     }
@@ -390,7 +395,10 @@ impl Session {
                 }
             }
             Op::Repeat(times, body) => {
-                (0..*times).for_each(|_| body.iter().for_each(|op| self.run_here(thread, op)));
+                let start = now();
+                for _ in (0..*times).take_while(|&round| !enough(round, start)) {
+                    body.iter().for_each(|op| self.run_here(thread, op));
+                }
             }
             Op::File(action) => change_file(action),
             Op::Measure => {
@@ -483,6 +491,13 @@ impl Session {
     }
 }
 
+/// Whether rounds are enough for a slow library: what they show does not depend on their number.
+fn enough(round: u32, start: u64) -> bool {
+    const ROUNDS: u32 = 16;
+    const NANOS: u64 = 4_000_000_000;
+    round >= ROUNDS && now() - start > NANOS
+}
+
 fn most_threads(program: &[Op]) -> usize {
     program
         .iter()
@@ -511,4 +526,3 @@ fn change_file(action: &FileAction) {
         FileAction::Delete { path: at } => std::fs::remove_file(path(at)),
     };
 }
-

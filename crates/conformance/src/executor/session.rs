@@ -41,7 +41,7 @@ impl Default for Limits {
         Self {
             call: Duration::from_secs(10),
             load: Duration::from_secs(30),
-            batch: Duration::from_secs(180),
+            batch: Duration::from_secs(600),
             memory: 4 << 30,
         }
     }
@@ -175,6 +175,13 @@ impl Executor {
         };
         session.begin(options)?;
         Ok(session)
+    }
+
+    /// From now on, sessions load the library themselves: it does not stand being forked.
+    pub fn never_fork(&self) {
+        let mut pool = lock(&self.pool);
+        pool.bare = true;
+        pool.idle.clear();
     }
 
     fn put_back(&self, server: Option<Server>) {
@@ -312,6 +319,11 @@ impl Session {
         !self.dead
     }
 
+    /// Whether the session was forked from a process that had the library loaded.
+    pub fn is_forked(&self) -> bool {
+        self.server.as_ref().is_some_and(|server| !server.bare)
+    }
+
     /// Runs the steps. Where the process dies, the call under way is observed as [`Outcome::Died`], and later runs
     /// give nothing.
     ///
@@ -395,7 +407,7 @@ impl Session {
             return Some(Cause::Memory(limits.memory));
         }
         if started.elapsed() > limits.batch {
-            return Some(Cause::Deadline(limits.batch.as_millis() as u64));
+            return Some(Cause::Patience(limits.batch.as_millis() as u64));
         }
         let time = now();
         let late = (0..MAX_THREADS).any(|thread| {
@@ -485,7 +497,9 @@ impl Session {
                 // SAFETY: the session has not ended, so the number is still its own.
                 unsafe { libc::kill(pid, libc::SIGKILL) };
             }
-            if Instant::now() > deadline || !self.keep && pid == 0 && header.wanted.load(Ordering::SeqCst) == 0 {
+            if Instant::now() > deadline
+                || !self.keep && pid == 0 && header.wanted.load(Ordering::SeqCst) == 0
+            {
                 reaped = false;
                 break;
             }

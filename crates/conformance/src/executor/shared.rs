@@ -210,8 +210,7 @@ impl Shared {
         let mut at = 0;
         while at + 4 <= end {
             // SAFETY: `at` is a 4-aligned offset inside the trace area.
-            let word =
-                unsafe { (*self.base.add(TRACE_AT + at).cast::<AtomicU32>()).load(Ordering::SeqCst) };
+            let word = unsafe { (*self.base.add(TRACE_AT + at).cast::<AtomicU32>()).load(Ordering::SeqCst) };
             let length = (word & !COMMITTED) as usize;
             if word == 0 || at + 4 + length > end {
                 break;

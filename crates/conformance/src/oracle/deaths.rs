@@ -7,6 +7,10 @@ use crate::trace::{Cause, Event, Observation, Outcome, Region, Site};
 
 pub fn judge(observation: &Observation, facts: &Facts, state: &State, verdicts: &mut Verdicts) {
     let Outcome::Died(death) = &observation.outcome else { return };
+    if matches!(death.cause, Cause::Patience(_)) {
+        // Slow is not broken; what was to be shown stays open.
+        return;
+    }
     let call = match &observation.event {
         Event::Call(call) => Some(call),
         Event::Open => {
@@ -24,7 +28,9 @@ pub fn judge(observation: &Observation, facts: &Facts, state: &State, verdicts: 
     let Some(call) = call else { return };
     // Whatever the call should have given, it did not give.
     if let Expected::Refused { requirement, .. } = expect::expected(call, facts, state) {
-        verdicts.judge(requirement, false, || tell(observation, expect::expected(call, facts, state).to_string()));
+        verdicts.judge(requirement, false, || {
+            tell(observation, expect::expected(call, facts, state).to_string())
+        });
     }
     if call.has_null() {
         verdicts.judge("NULL-08", false, || tell(observation, "returns the failure value"));
@@ -43,7 +49,9 @@ pub fn judge(observation: &Observation, facts: &Facts, state: &State, verdicts: 
         Site::Caller { region: Region::Buffer, .. } => {
             ("MEM-01", "nothing is written outside token_out[0 .. token_buffer_size)".to_owned())
         }
-        Site::Caller { region, .. } => ("MEM-02", format!("{} is written at its exact width", region.parameter())),
+        Site::Caller { region, .. } => {
+            ("MEM-02", format!("{} is written at its exact width", region.parameter()))
+        }
         Site::Null | Site::Elsewhere => return,
     };
     verdicts.judge(requirement, false, || tell(observation, expected));

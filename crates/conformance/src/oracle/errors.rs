@@ -7,7 +7,13 @@ use super::{Verdicts, tell};
 use crate::program::{Call, Out};
 use crate::trace::{Observation, POISON_INT, Returned, Value};
 
-pub fn judge(observation: &Observation, call: &Call, returned: &Returned, state: &State, verdicts: &mut Verdicts) {
+pub fn judge(
+    observation: &Observation,
+    call: &Call,
+    returned: &Returned,
+    state: &State,
+    verdicts: &mut Verdicts,
+) {
     if let Some(Value::Bool(byte)) = returned.value {
         verdicts.judge("ABI-04", byte <= 1, || tell(observation, "a bool: 0 or 1"));
     }
@@ -43,7 +49,10 @@ pub fn judge(observation: &Observation, call: &Call, returned: &Returned, state:
     let next = matches!(call, Call::NextToken { .. });
     let consistent = if next { !success || code == 0 } else { success == (code == 0) };
     verdicts.judge("ERR-02", consistent, || {
-        tell(observation, if success { "code 0, as the call succeeded" } else { "a code other than 0, as the call failed" })
+        tell(
+            observation,
+            if success { "code 0, as the call succeeded" } else { "a code other than 0, as the call failed" },
+        )
     });
     if success {
         let sticky = code != 0 && code == state.last_code;

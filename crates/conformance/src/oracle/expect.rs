@@ -41,7 +41,8 @@ use Expected::{Either, Open, Refused, Success};
 
 impl fmt::Display for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = |codes: &[i32]| codes.iter().map(|&code| describe_code(code)).collect::<Vec<_>>().join(" or ");
+        let list =
+            |codes: &[i32]| codes.iter().map(|&code| describe_code(code)).collect::<Vec<_>>().join(" or ");
         match self {
             Success { .. } => f.write_str("success, with code 0"),
             Refused { codes, .. } => write!(f, "the failure value with {}", list(codes)),
@@ -143,21 +144,27 @@ pub fn judge(
             verdicts.judge(requirement, success, || tell(observation, expected.to_string()));
         }
         Refused { requirement, codes } => {
-            verdicts.judge(requirement, !success && permitted(codes), || tell(observation, expected.to_string()));
+            verdicts
+                .judge(requirement, !success && permitted(codes), || tell(observation, expected.to_string()));
             if nulls(call) > 0 {
                 verdicts.judge("NULL-08", !success, || tell(observation, "the failure value"));
             }
             if requirement == "DEV-04" && !success && code == Some(1) {
-                verdicts.note(requirement, "without a device, cuda_init reports CUDA_ERROR_INVALID_DEVICE (1)");
+                verdicts
+                    .note(requirement, "without a device, cuda_init reports CUDA_ERROR_INVALID_DEVICE (1)");
             }
         }
         Either { requirement, codes, what } => {
-            verdicts.judge(requirement, success || permitted(codes), || tell(observation, expected.to_string()));
-            verdicts.note(requirement, match code {
-                _ if success => format!("{what} is accepted"),
-                Some(code) => format!("{what} is refused with {}", describe_code(code)),
-                None => format!("{what} is refused"),
-            });
+            verdicts
+                .judge(requirement, success || permitted(codes), || tell(observation, expected.to_string()));
+            verdicts.note(
+                requirement,
+                match code {
+                    _ if success => format!("{what} is accepted"),
+                    Some(code) => format!("{what} is refused with {}", describe_code(code)),
+                    None => format!("{what} is refused"),
+                },
+            );
         }
         Open => {}
     }

@@ -8,7 +8,14 @@ use crate::trace::{Observation, POISON_INT, Returned, Token};
 /// A buffer that is too small for no token of any real vocabulary.
 const AMPLE: i32 = 1024;
 
-pub fn judge(observation: &Observation, call: &Call, returned: &Returned, facts: &Facts, state: &State, verdicts: &mut Verdicts) {
+pub fn judge(
+    observation: &Observation,
+    call: &Call,
+    returned: &Returned,
+    facts: &Facts,
+    state: &State,
+    verdicts: &mut Verdicts,
+) {
     let Call::NextToken { result, buffer, index, .. } = call else { return };
     if returned.is_true() {
         let readable = match &returned.text {
@@ -39,7 +46,13 @@ pub fn judge(observation: &Observation, call: &Call, returned: &Returned, facts:
     }
 }
 
-fn token(observation: &Observation, returned: &Returned, index: Out, job: &JobState, verdicts: &mut Verdicts) {
+fn token(
+    observation: &Observation,
+    returned: &Returned,
+    index: Out,
+    job: &JobState,
+    verdicts: &mut Verdicts,
+) {
     verdicts.judge("INF-07", !job.ended, || tell(observation, "false with 0, as at the call before"));
     let most = job.max_tokens;
     verdicts.judge("INF-07", job.given < most, || {
@@ -51,7 +64,11 @@ fn token(observation: &Observation, returned: &Returned, index: Out, job: &JobSt
     let good = found != POISON_INT && (after..=after.saturating_add(job.refused)).contains(&found);
     verdicts.judge("INF-06", good, || {
         let (call, expected, observed) = tell(observation, format!("index {after}"));
-        (call, expected, if found == POISON_INT { format!("{observed}; token_index not written") } else { observed })
+        (
+            call,
+            expected,
+            if found == POISON_INT { format!("{observed}; token_index not written") } else { observed },
+        )
     });
     if job.refused > 0 {
         verdicts.judge("INF-10", found == after, || {

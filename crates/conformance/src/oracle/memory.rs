@@ -5,7 +5,8 @@ use crate::program::{Call, Out};
 use crate::trace::{Observation, POISON_U64, Region, Returned};
 
 pub fn judge(observation: &Observation, call: &Call, returned: &Returned, verdicts: &mut Verdicts) {
-    let damaged = |buffer: bool| returned.damage.iter().find(|found| (found.region == Region::Buffer) == buffer);
+    let damaged =
+        |buffer: bool| returned.damage.iter().find(|found| (found.region == Region::Buffer) == buffer);
     if let Call::NextToken { buffer, .. } = call
         && buffer.pointer == Out::Given
     {

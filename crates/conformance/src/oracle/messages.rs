@@ -7,7 +7,13 @@ use super::{Verdicts, tell};
 use crate::program::Call;
 use crate::trace::{Observation, Returned, Value};
 
-pub fn judge(observation: &Observation, call: &Call, returned: &Returned, state: &State, verdicts: &mut Verdicts) {
+pub fn judge(
+    observation: &Observation,
+    call: &Call,
+    returned: &Returned,
+    state: &State,
+    verdicts: &mut Verdicts,
+) {
     let (Call::ErrorMessage { code }, Some(Value::Message(address, text))) = (call, &returned.value) else {
         return;
     };
@@ -17,7 +23,8 @@ pub fn judge(observation: &Observation, call: &Call, returned: &Returned, state:
     verdicts.judge("MSG-02", readable, || tell(observation, "non-empty, NUL-terminated UTF-8"));
     if let Some(known) = state.messages.get(code) {
         verdicts.judge("MSG-03", known.0 == *address && known.1 == *bytes, || {
-            let expected = format!("the pointer and bytes of before: {:#x} \"{}\"", known.0, known.1.escape_ascii());
+            let expected =
+                format!("the pointer and bytes of before: {:#x} \"{}\"", known.0, known.1.escape_ascii());
             let (call, expected, _) = tell(observation, expected);
             (call, expected, format!("{address:#x} \"{}\"", bytes.escape_ascii()))
         });
@@ -25,7 +32,8 @@ pub fn judge(observation: &Observation, call: &Call, returned: &Returned, state:
     let same_text = |other: i32| state.messages.get(&other).is_some_and(|known| known.1 == *bytes);
     match ErrorCode::from_raw(*code) {
         Some(_) => {
-            let twin = ErrorCode::ALL.into_iter().find(|other| other.raw() != *code && same_text(other.raw()));
+            let twin =
+                ErrorCode::ALL.into_iter().find(|other| other.raw() != *code && same_text(other.raw()));
             verdicts.judge("MSG-04", twin.is_none(), || {
                 tell(observation, format!("another message than {}", twin.map_or("", ErrorCode::name)))
             });

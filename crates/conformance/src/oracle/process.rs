@@ -9,8 +9,12 @@ pub fn judge(observation: &Observation, verdicts: &mut Verdicts) {
     verdicts.judge("PROC-01", output.is_none(), || {
         (call.clone(), "nothing on stdout or stderr".to_owned(), output.map(describe).unwrap_or_default())
     });
-    let changed: Vec<String> =
-        observation.effects.iter().filter(|effect| !matches!(effect, Effect::Output { .. })).map(describe).collect();
+    let changed: Vec<String> = observation
+        .effects
+        .iter()
+        .filter(|effect| !matches!(effect, Effect::Output { .. }))
+        .map(describe)
+        .collect();
     verdicts.judge("PROC-02", changed.is_empty(), || {
         (call, "the process is left as it was".to_owned(), changed.join("; "))
     });
@@ -25,7 +29,9 @@ fn describe(effect: &Effect) -> String {
             format!("floating-point control {before:#x} became {after:#x}")
         }
         Effect::Locale { before, after } => format!("locale {before:?} became {after:?}"),
-        Effect::WorkingDirectory { before, after } => format!("working directory {before:?} became {after:?}"),
+        Effect::WorkingDirectory { before, after } => {
+            format!("working directory {before:?} became {after:?}")
+        }
         Effect::Umask { before, after } => format!("umask {before:03o} became {after:03o}"),
         Effect::Environment { variable } => format!("environment variable {variable} was changed"),
         Effect::StandardDescriptor { fd } => format!("descriptor {fd} was closed or replaced"),

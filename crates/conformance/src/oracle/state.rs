@@ -150,8 +150,12 @@ impl State {
                     let length = self.model(*model).and_then(|model| model.facts.as_ref());
                     // No tokeniser makes more tokens than bytes, a start token and a leading space aside.
                     let room = length.map_or(0, |facts| facts.context_length.saturating_sub(bytes + 2));
-                    let job =
-                        JobState { model: slot(*model), max_tokens: *max_tokens, room, ..JobState::default() };
+                    let job = JobState {
+                        model: slot(*model),
+                        max_tokens: *max_tokens,
+                        room,
+                        ..JobState::default()
+                    };
                     self.jobs.insert(*bind, job);
                 }
             }

@@ -25,7 +25,11 @@ impl Counter {
         let name: String = name.chars().take(60).collect();
         let mut stderr = std::io::stderr().lock();
         // A terminal that is gone is no reason to stop.
-        let _ = write!(stderr, "\r\x1b[K{}/{} scenarios, {} with findings  {name}", self.done, self.all, self.failed);
+        let _ = write!(
+            stderr,
+            "\r\x1b[K{}/{} scenarios, {} with findings  {name}",
+            self.done, self.all, self.failed
+        );
         let _ = stderr.flush();
     }
 }

@@ -12,8 +12,7 @@ const SHOWN: usize = 2;
 /// The verdict as text.
 pub fn render(result: &RunResult) -> String {
     let mut text = String::new();
-    let counts =
-        |one: &&RequirementResult| result.level == Conformance::Strict || one.level == Level::Must;
+    let counts = |one: &&RequirementResult| result.level == Conformance::Strict || one.level == Level::Must;
     let failed = |one: &&RequirementResult| one.status == Status::Fail;
     for one in result.requirements.iter().filter(failed).filter(counts) {
         describe(&mut text, "FAIL", one, |_| true);
@@ -21,7 +20,8 @@ pub fn render(result: &RunResult) -> String {
     for one in result.requirements.iter().filter(failed).filter(|one| !counts(one)) {
         describe(&mut text, "WARN", one, |_| true);
     }
-    for one in result.requirements.iter().filter(|one| one.status != Status::Fail && !one.failures.is_empty()) {
+    for one in result.requirements.iter().filter(|one| one.status != Status::Fail && !one.failures.is_empty())
+    {
         if one.status == Status::Pass {
             describe(&mut text, "WARN", one, |failure| failure.level == Level::Should);
         }
@@ -39,7 +39,8 @@ pub fn render(result: &RunResult) -> String {
             let _ = writeln!(text, "{title}");
         }
         for one in open {
-            let _ = writeln!(text, "  {} {}: {}", one.id, one.level, one.reason.as_deref().unwrap_or_default());
+            let _ =
+                writeln!(text, "  {} {}: {}", one.id, one.level, one.reason.as_deref().unwrap_or_default());
         }
     }
     let choices: Vec<(String, &String)> = result
@@ -99,6 +100,7 @@ fn summary(text: &mut String, result: &RunResult) {
     );
     let _ = writeln!(text, "verdict   {}", result.verdict.word());
     if result.verdict == Verdict::Incomplete {
-        let _ = writeln!(text, "          nothing is broken, but what stands under `not verified` was not shown");
+        let _ =
+            writeln!(text, "          nothing is broken, but what stands under `not verified` was not shown");
     }
 }

@@ -35,7 +35,8 @@ pub fn parse(text: &str) -> Result<Arguments, Stop> {
     let mut rest = text.trim();
     while !rest.is_empty() {
         let (name, after) = rest.split_once('=').ok_or_else(|| wrong(text, "`=` is missing"))?;
-        let (value, after) = value(after.trim_start()).ok_or_else(|| wrong(text, "a value cannot be read"))?;
+        let (value, after) =
+            value(after.trim_start()).ok_or_else(|| wrong(text, "a value cannot be read"))?;
         if arguments.insert(name.trim().to_owned(), value).is_some() {
             return Err(wrong(text, "a name stands twice"));
         }
@@ -145,7 +146,9 @@ mod tests {
 
     #[test]
     fn lists_are_read_with_strings_that_hold_commas_and_escapes() {
-        let read = parse(r#"prompt = "a, {22}b{22} {FF} {U+1F600}", seed = UINT64_MAX, temperature = -0.0, ctx = NULL"#);
+        let read = parse(
+            r#"prompt = "a, {22}b{22} {FF} {U+1F600}", seed = UINT64_MAX, temperature = -0.0, ctx = NULL"#,
+        );
         let read = read.unwrap();
         let prompt = [b"a, \"b\" ".as_slice(), &[0xff, b' '], "\u{1F600}".as_bytes()].concat();
         assert_eq!(read["prompt"], Value::Text(prompt));

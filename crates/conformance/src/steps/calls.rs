@@ -14,7 +14,12 @@ use crate::trace::{Observation, Outcome};
 pub const PROMPT: &str = "Hello, world";
 
 #[when(regex = r#"^the host calls (cuda_\w+)(?: with (.+?))?(?: as "(\w+)")?$"#)]
-async fn call(conversation: &mut Conversation, function: String, arguments: String, name: String) -> Result<(), String> {
+async fn call(
+    conversation: &mut Conversation,
+    function: String,
+    arguments: String,
+    name: String,
+) -> Result<(), String> {
     let step = make(conversation, &function, &arguments, &name).await;
     report(conversation, step)
 }
@@ -87,13 +92,21 @@ pub fn build(
             };
             Call::Init { bind: conversation.bind(Kind::Context, name.unwrap_or("context")), device, code }
         }
-        Function::Destroy => Call::Destroy { ctx: take_handle(conversation, &mut given, "ctx", Kind::Context)? },
+        Function::Destroy => {
+            Call::Destroy { ctx: take_handle(conversation, &mut given, "ctx", Kind::Context)? }
+        }
         Function::GetDeviceCount => Call::DeviceCount,
         Function::LoadModel => {
             let ctx = take_handle(conversation, &mut given, "ctx", Kind::Context)?;
             let path = take_path(conversation, &mut given)?;
             let vram = take_out(&mut given, "vram_bytes_used")?;
-            Call::LoadModel { bind: conversation.bind(Kind::Model, name.unwrap_or("model")), ctx, path, vram, code }
+            Call::LoadModel {
+                bind: conversation.bind(Kind::Model, name.unwrap_or("model")),
+                ctx,
+                path,
+                vram,
+                code,
+            }
         }
         Function::UnloadModel => {
             Call::UnloadModel { model: take_handle(conversation, &mut given, "model", Kind::Model)? }
@@ -126,7 +139,9 @@ pub fn build(
         Function::CheckDeviceHealth => {
             Call::CheckHealth { ctx: take_handle(conversation, &mut given, "ctx", Kind::Context)?, code }
         }
-        Function::ErrorMessage => Call::ErrorMessage { code: arguments::take_integer(&mut given, "code", 0)? },
+        Function::ErrorMessage => {
+            Call::ErrorMessage { code: arguments::take_integer(&mut given, "code", 0)? }
+        }
     };
     arguments::all_taken(&given)?;
     Ok(call)
@@ -164,7 +179,12 @@ fn take_out(given: &mut Arguments, name: &str) -> Result<Out, Stop> {
     }
 }
 
-fn take_handle(conversation: &Conversation, given: &mut Arguments, name: &str, kind: Kind) -> Result<Handle, Stop> {
+fn take_handle(
+    conversation: &Conversation,
+    given: &mut Arguments,
+    name: &str,
+    kind: Kind,
+) -> Result<Handle, Stop> {
     let usual = match kind {
         Kind::Context => "context",
         Kind::Model => "model",

@@ -19,7 +19,12 @@ async fn returns(conversation: &mut Conversation, wanted: String, requirement: S
 }
 
 #[then(regex = r#"^the texts "(\w+)" and "(\w+)" are the same(?: \[([A-Z0-9]+-\d+)\])?$"#)]
-async fn same(conversation: &mut Conversation, a: String, b: String, requirement: String) -> Result<(), String> {
+async fn same(
+    conversation: &mut Conversation,
+    a: String,
+    b: String,
+    requirement: String,
+) -> Result<(), String> {
     let step = same_texts(conversation, &a, &b, named(&requirement));
     report(conversation, step)
 }
@@ -83,13 +88,23 @@ async fn note(conversation: &mut Conversation, name: String) -> Result<(), Strin
 }
 
 #[then(regex = r#"^the answers "(\w+)" and "(\w+)" are the same(?: \[([A-Z0-9]+-\d+)\])?$"#)]
-async fn answers(conversation: &mut Conversation, a: String, b: String, requirement: String) -> Result<(), String> {
+async fn answers(
+    conversation: &mut Conversation,
+    a: String,
+    b: String,
+    requirement: String,
+) -> Result<(), String> {
     let step = compare_answers(conversation, &a, &b, named(&requirement), |a, b| a == b, "equal to");
     report(conversation, step)
 }
 
 #[then(regex = r#"^the answer "(\w+)" is at least the answer "(\w+)"(?: \[([A-Z0-9]+-\d+)\])?$"#)]
-async fn at_least(conversation: &mut Conversation, a: String, b: String, requirement: String) -> Result<(), String> {
+async fn at_least(
+    conversation: &mut Conversation,
+    a: String,
+    b: String,
+    requirement: String,
+) -> Result<(), String> {
     let step = compare_answers(conversation, &a, &b, named(&requirement), |a, b| a >= b, "at least");
     report(conversation, step)
 }
@@ -135,7 +150,8 @@ impl Wanted {
             (Some(Value::Int(count)), "a count of 0 or more") => *count >= 0,
             _ => false,
         };
-        value && returned.written_code().is_none_or(|code| self.codes.is_empty() || self.codes.contains(&code))
+        value
+            && returned.written_code().is_none_or(|code| self.codes.is_empty() || self.codes.contains(&code))
     }
 }
 
@@ -174,7 +190,11 @@ fn same_texts(conversation: &mut Conversation, a: &str, b: &str, requirement: Op
     // How the bytes are cut into tokens is part of the promise: the same tokens, not only the same text.
     let good = first.pieces() == second.pieces();
     conversation.judge(requirement, good, || {
-        (format!("the tokens of {a} and {b}"), show(&first), format!("{}; {}", show(&second), difference(&first, &second)))
+        (
+            format!("the tokens of {a} and {b}"),
+            show(&first),
+            format!("{}; {}", show(&second), difference(&first, &second)),
+        )
     })
 }
 
@@ -182,11 +202,20 @@ fn prefix(conversation: &mut Conversation, long: &str, short: &str, requirement:
     let (whole, part) = (conversation.text(long)?, conversation.text(short)?);
     let good = whole.text().starts_with(&part.text());
     conversation.judge(requirement, good, || {
-        (format!("the texts {long} and {short}"), format!("a text that begins with {}", show(&part)), show(&whole))
+        (
+            format!("the texts {long} and {short}"),
+            format!("a text that begins with {}", show(&part)),
+            show(&whole),
+        )
     })
 }
 
-fn texts_differ(conversation: &mut Conversation, count: usize, stem: &str, requirement: Option<&str>) -> Step {
+fn texts_differ(
+    conversation: &mut Conversation,
+    count: usize,
+    stem: &str,
+    requirement: Option<&str>,
+) -> Step {
     let texts: Vec<&Generation> =
         conversation.texts.iter().filter(|(name, _)| name.starts_with(stem)).map(|(_, text)| text).collect();
     let mut distinct: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
@@ -198,7 +227,11 @@ fn texts_differ(conversation: &mut Conversation, count: usize, stem: &str, requi
         return Err(Stop::Broken(format!("only {all} texts are called {stem}...")));
     }
     conversation.judge(requirement, found >= count, || {
-        (format!("{all} generations"), format!("at least {count} different texts"), format!("{found} different"))
+        (
+            format!("{all} generations"),
+            format!("at least {count} different texts"),
+            format!("{found} different"),
+        )
     })
 }
 
@@ -236,7 +269,9 @@ async fn normal_job(conversation: &mut Conversation, requirement: Option<&str>) 
     let expected = "a job that starts and gives tokens".to_owned();
     let result = whole_job(conversation, 4, Arguments::new()).await;
     let (good, observed) = match result {
-        Ok(generation) => (!generation.tokens.is_empty() || generation.last_code == Some(0), show(&generation)),
+        Ok(generation) => {
+            (!generation.tokens.is_empty() || generation.last_code == Some(0), show(&generation))
+        }
         Err(Stop::Blocked(why)) => (false, why),
         Err(other) => return Err(other),
     };

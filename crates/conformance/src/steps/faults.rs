@@ -24,8 +24,9 @@ async fn switch(conversation: &mut Conversation, how: String) -> Result<(), Stri
 
 fn arrange(conversation: &mut Conversation, fault: &str) -> Step {
     let setting = conversation.setting()?;
-    let id: RequirementId =
-        fault.parse().map_err(|error: worker_contract::UnknownRequirement| Stop::Broken(error.to_string()))?;
+    let id: RequirementId = fault
+        .parse()
+        .map_err(|error: worker_contract::UnknownRequirement| Stop::Broken(error.to_string()))?;
     let Some(known) = setting.profile.faults.get(&id) else {
         let how = "name a variable or a file under `faults` in the profile";
         return Err(Stop::Blocked(format!("the profile has no injection for {id}; {how}")));

@@ -91,7 +91,11 @@ fn judge_held(conversation: &mut Conversation, requirement: Option<&str>) -> Ste
     let held = measured.descriptors.iter().find(|(_, target)| *target == path);
     conversation.judge(requirement, held.is_none(), || {
         let fd = held.map_or(0, |held| held.0);
-        ("after the load".to_owned(), "the file is closed".to_owned(), format!("descriptor {fd} refers to it"))
+        (
+            "after the load".to_owned(),
+            "the file is closed".to_owned(),
+            format!("descriptor {fd} refers to it"),
+        )
     })
 }
 
@@ -118,7 +122,11 @@ async fn library(conversation: &mut Conversation, what: String) -> Result<(), St
 }
 
 #[then(regex = r"^the library (is loaded again|loads|lets the process end)(?: \[([A-Z0-9]+-\d+)\])?$")]
-async fn library_fine(conversation: &mut Conversation, what: String, requirement: String) -> Result<(), String> {
+async fn library_fine(
+    conversation: &mut Conversation,
+    what: String,
+    requirement: String,
+) -> Result<(), String> {
     let step = judge_library(conversation, &what, named(&requirement));
     report(conversation, step)
 }

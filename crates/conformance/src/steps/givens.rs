@@ -75,7 +75,9 @@ fn want_devices(conversation: &mut Conversation, count: u16, fits: impl Fn(i32) 
     }
     let Some(environment) = setting.profile.devices.get(&count) else {
         let way = "the profile names no variables under `devices` that make it so";
-        return Err(Stop::NotApplicable(format!("the library reports {found} device(s), not {count}, and {way}")));
+        return Err(Stop::NotApplicable(format!(
+            "the library reports {found} device(s), not {count}, and {way}"
+        )));
     };
     conversation.options.environment.extend(environment.clone());
     conversation.device_count = Some(count.into());
@@ -86,7 +88,9 @@ fn need_devices(conversation: &Conversation, count: i32) -> Step {
     match conversation.devices()? {
         Some(found) if found >= count => Ok(()),
         Some(0) => Err(Stop::Blocked("the library reports no device on this machine".to_owned())),
-        Some(found) => Err(Stop::Blocked(format!("the library reports {found} device(s), {count} are needed"))),
+        Some(found) => {
+            Err(Stop::Blocked(format!("the library reports {found} device(s), {count} are needed")))
+        }
         None => Err(Stop::Blocked("the library reports no device count".to_owned())),
     }
 }

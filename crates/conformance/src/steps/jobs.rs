@@ -53,7 +53,9 @@ async fn indices(conversation: &mut Conversation, name: String, requirement: Str
     report(conversation, step)
 }
 
-#[when(regex = r#"^the host lets two jobs take turns, from ("[^"]*") as "(\w+)" and from ("[^"]*") as "(\w+)"$"#)]
+#[when(
+    regex = r#"^the host lets two jobs take turns, from ("[^"]*") as "(\w+)" and from ("[^"]*") as "(\w+)"$"#
+)]
 async fn turns(
     conversation: &mut Conversation,
     left: String,
@@ -66,7 +68,12 @@ async fn turns(
 }
 
 #[when(regex = r"^the host generates (\d+) tokens at temperature ([\d.]+) with each of (\d+) seeds$")]
-async fn each_seed(conversation: &mut Conversation, count: u32, temperature: f32, seeds: u64) -> Result<(), String> {
+async fn each_seed(
+    conversation: &mut Conversation,
+    count: u32,
+    temperature: f32,
+    seeds: u64,
+) -> Result<(), String> {
     let step = many_seeds(conversation, count, temperature, seeds).await;
     report(conversation, step)
 }
@@ -109,7 +116,8 @@ async fn exact_buffers(conversation: &mut Conversation) -> Result<(), String> {
 async fn small_refused(conversation: &mut Conversation, requirement: String) -> Result<(), String> {
     let found = conversation.fit.accepted.take();
     let step = conversation.judge(named(&requirement), found.is_none(), || {
-        let expected = "false with CUDA_ERROR_INVALID_PARAMETER (5): no room for the text and its NUL".to_owned();
+        let expected =
+            "false with CUDA_ERROR_INVALID_PARAMETER (5): no room for the text and its NUL".to_owned();
         let (call, observed) = found.unwrap_or_default();
         (call, expected, observed)
     });
@@ -162,7 +170,9 @@ async fn load_second(conversation: &mut Conversation) -> Step {
     let trace = conversation.run(vec![Op::Call(call)]).await?;
     match trace.last().and_then(|load| load.returned()).map(|returned| returned.handle()) {
         Some(Some(_)) => Ok(()),
-        Some(None) => Err(Stop::NotApplicable("the library refuses a second model in one context".to_owned())),
+        Some(None) => {
+            Err(Stop::NotApplicable("the library refuses a second model in one context".to_owned()))
+        }
         None => Err(Stop::Blocked("the second load did not return".to_owned())),
     }
 }
@@ -205,7 +215,8 @@ async fn take_turns(conversation: &mut Conversation, sides: [(&str, &str); 2]) -
             [("prompt".to_owned(), prompt), ("max_tokens".to_owned(), Value::Integer(TOKENS.into()))].into();
         let call = build(conversation, Function::InferenceStart, given, Some(name))?;
         let trace = conversation.run(vec![Op::Call(call)]).await?;
-        let refused = trace.last().and_then(|start| start.returned()).is_some_and(|start| start.handle().is_none());
+        let refused =
+            trace.last().and_then(|start| start.returned()).is_some_and(|start| start.handle().is_none());
         if refused && !handles.is_empty() {
             return Err(Stop::NotApplicable("the library refuses a second job on one model".to_owned()));
         }
@@ -226,7 +237,12 @@ async fn take_turns(conversation: &mut Conversation, sides: [(&str, &str); 2]) -
     Ok(())
 }
 
-async fn seeded(conversation: &mut Conversation, count: u32, temperature: f32, seed: u64) -> Result<Generation, Stop> {
+async fn seeded(
+    conversation: &mut Conversation,
+    count: u32,
+    temperature: f32,
+    seed: u64,
+) -> Result<Generation, Stop> {
     let given = [
         ("temperature".to_owned(), Value::Real(temperature)),
         ("seed".to_owned(), Value::Integer(seed.into())),
@@ -293,7 +309,11 @@ async fn overrun(conversation: &mut Conversation, by_prompt: bool) -> Step {
     conversation.verdicts.note("INF-13", format!("{what} {how}"));
     let good = code == 0 || REFUSALS.contains(&code);
     conversation.judge(Some("INF-13"), good, || {
-        ("cuda_inference_next_token at the end of the context".to_owned(), "false with 0, 2, 4 or 5".to_owned(), how)
+        (
+            "cuda_inference_next_token at the end of the context".to_owned(),
+            "false with 0, 2, 4 or 5".to_owned(),
+            how,
+        )
     })
 }
 
@@ -317,7 +337,8 @@ async fn fit(conversation: &mut Conversation) -> Step {
         let bind = conversation.bind(Kind::Job, "exact");
         let result = Handle::Slot(bind);
         let (prompt, max_tokens) = (Text::new(PROMPT), roomy.tokens.len().max(1) as i32);
-        let start = Call::Start { bind, model, prompt, max_tokens, temperature: 0.0, seed: 1, code: Out::Given };
+        let start =
+            Call::Start { bind, model, prompt, max_tokens, temperature: 0.0, seed: 1, code: Out::Given };
         let mut program = vec![Op::Call(start)];
         for (at, (text, _)) in roomy.tokens.iter().enumerate() {
             let guard = if at % 2 == 0 { Guard::After } else { Guard::Before };
@@ -335,11 +356,13 @@ async fn fit(conversation: &mut Conversation) -> Step {
         started(&trace)?;
         let mut calls = trace.iter().filter(|one| matches!(one.call(), Some(Call::NextToken { .. })));
         for (at, (text, _)) in roomy.tokens.iter().enumerate() {
-            let tell = |one: &crate::trace::Observation| Some((one.event.to_string(), one.outcome.to_string()));
+            let tell =
+                |one: &crate::trace::Observation| Some((one.event.to_string(), one.outcome.to_string()));
             if refuse && !text.is_empty() {
                 let Some(small) = calls.next() else { break };
-                let refused =
-                    small.returned().is_some_and(|got| !got.is_true() && got.written_code().is_none_or(|c| c == 5));
+                let refused = small
+                    .returned()
+                    .is_some_and(|got| !got.is_true() && got.written_code().is_none_or(|c| c == 5));
                 if !refused {
                     conversation.fit.accepted = tell(small);
                     break;
@@ -348,7 +371,9 @@ async fn fit(conversation: &mut Conversation) -> Step {
             let Some(exact) = calls.next() else { break };
             let wanted = crate::trace::Token::Bytes(text.clone());
             let same = exact.returned().is_some_and(|got| {
-                got.is_true() && got.text.as_ref() == Some(&wanted) && got.index.is_none_or(|i| i == at as i32)
+                got.is_true()
+                    && got.text.as_ref() == Some(&wanted)
+                    && got.index.is_none_or(|i| i == at as i32)
             });
             if !same {
                 let odd = if refuse { &mut conversation.fit.lost } else { &mut conversation.fit.unfilled };
@@ -367,7 +392,8 @@ async fn sized_job(conversation: &mut Conversation, size: i32) -> Step {
     let prompt = Text::new(PROMPT);
     let start =
         Call::Start { bind, model, prompt, max_tokens: 8, temperature: 1.0, seed: 3, code: Out::Given };
-    let trace =
-        conversation.run(vec![Op::Call(start), drain(result, size, 9), Op::Call(Call::Free { result })]).await?;
+    let trace = conversation
+        .run(vec![Op::Call(start), drain(result, size, 9), Op::Call(Call::Free { result })])
+        .await?;
     started(&trace)
 }

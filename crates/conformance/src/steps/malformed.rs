@@ -31,12 +31,15 @@ async fn load_each(conversation: &mut Conversation, item: &str) -> Step {
             continue;
         }
         tried += 1;
-        let path = setting.store.malformed_path(&model.name).map_err(|error| Stop::Broken(error.to_string()))?;
+        let path =
+            setting.store.malformed_path(&model.name).map_err(|error| Stop::Broken(error.to_string()))?;
         load_one(conversation, model, &bytes(&path)).await?;
         conversation.end_session().await;
     }
     if tried == 0 {
-        return Err(Stop::NotApplicable("the library runs none of the architectures that the corpus is made from".to_owned()));
+        return Err(Stop::NotApplicable(
+            "the library runs none of the architectures that the corpus is made from".to_owned(),
+        ));
     }
     // The findings are kept with the names of the files; the scenario has nothing left to say.
     let broken = conversation.tags.iter().any(|tag| conversation.found(*tag));
@@ -59,9 +62,23 @@ async fn load_one(conversation: &mut Conversation, model: &Malformed, path: &[u8
     let trace = conversation
         .run(vec![
             Op::Call(Call::Init { bind: bind_ctx, device: Device::Id(0), code }),
-            Op::Call(Call::LoadModel { bind: bind_model, ctx, path: Text::new(path), vram: Out::Given, code }),
+            Op::Call(Call::LoadModel {
+                bind: bind_model,
+                ctx,
+                path: Text::new(path),
+                vram: Out::Given,
+                code,
+            }),
             // Made only if it loaded: whatever the library decides, it gives no invalid text.
-            Op::Call(Call::Start { bind: bind_job, model: handle, prompt, max_tokens: 8, temperature: 1.0, seed: 1, code }),
+            Op::Call(Call::Start {
+                bind: bind_job,
+                model: handle,
+                prompt,
+                max_tokens: 8,
+                temperature: 1.0,
+                seed: 1,
+                code,
+            }),
             Op::Drain { result, buffer: 1024, index: Out::Given, limit: 9, pause_us: 0 },
             Op::Call(Call::Free { result }),
             Op::Call(Call::UnloadModel { model: handle }),
@@ -83,7 +100,9 @@ fn judge(conversation: &mut Conversation, model: &Malformed, load: &Observation,
     let refused = load.returned().is_some() && !loaded && code.is_none_or(|code| code == 3);
     let death = trace.iter().find(|one| matches!(one.outcome, Outcome::Died(_)));
     let call = |one: &Observation| match &one.event {
-        Event::Call(Call::LoadModel { .. }) => format!("cuda_load_model of {} ({})", model.name, model.reason),
+        Event::Call(Call::LoadModel { .. }) => {
+            format!("cuda_load_model of {} ({})", model.name, model.reason)
+        }
         other => format!("{other} after the load of {} ({})", model.name, model.reason),
     };
     if let Some(death) = death {
@@ -100,7 +119,7 @@ fn judge(conversation: &mut Conversation, model: &Malformed, load: &Observation,
         Expect::Either => (loaded || refused, "a handle, or NULL with CUDA_ERROR_MODEL_LOAD_FAILED (3)"),
     };
     let level = if model.expect == Expect::Refused { level } else { Level::Should };
-    conversation.verdicts.judge_at(requirement, level, good, || {
-        (call(load), expected.to_owned(), load.outcome.to_string())
-    });
+    conversation
+        .verdicts
+        .judge_at(requirement, level, good, || (call(load), expected.to_owned(), load.outcome.to_string()));
 }

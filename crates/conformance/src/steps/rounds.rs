@@ -21,8 +21,14 @@ async fn rounds(conversation: &mut Conversation, count: u32, cycle: String) -> R
     report(conversation, step)
 }
 
-#[then(regex = r"^(process VRAM usage|model VRAM usage|host memory|the number of open descriptors) does not grow(?: \[([A-Z0-9]+-\d+)\])?$")]
-async fn does_not_grow(conversation: &mut Conversation, what: String, requirement: String) -> Result<(), String> {
+#[then(
+    regex = r"^(process VRAM usage|model VRAM usage|host memory|the number of open descriptors) does not grow(?: \[([A-Z0-9]+-\d+)\])?$"
+)]
+async fn does_not_grow(
+    conversation: &mut Conversation,
+    what: String,
+    requirement: String,
+) -> Result<(), String> {
     let step = judge_growth(conversation, &what, named(&requirement));
     report(conversation, step)
 }
@@ -68,8 +74,12 @@ async fn run_rounds(conversation: &mut Conversation, count: u32, cycle: &str) ->
     if let Some(skipped) = trace.iter().find(skipped).filter(|_| !cycle.contains("without error_code")) {
         return Err(Stop::Blocked(format!("{}: {}", skipped.event, skipped.outcome)));
     }
-    conversation.series.insert(PROCESS.to_owned(), usage(&trace, |call| matches!(call, Call::ProcessVramUsage { .. })));
-    conversation.series.insert(MODEL.to_owned(), usage(&trace, |call| matches!(call, Call::VramUsage { .. })));
+    conversation
+        .series
+        .insert(PROCESS.to_owned(), usage(&trace, |call| matches!(call, Call::ProcessVramUsage { .. })));
+    conversation
+        .series
+        .insert(MODEL.to_owned(), usage(&trace, |call| matches!(call, Call::VramUsage { .. })));
     let measured = |pick: &dyn Fn(&crate::trace::Measured) -> u64| {
         trace
             .iter()
@@ -115,7 +125,8 @@ fn part_of_cycle(
         Op::Call(Call::Start { bind: job_slot, model, prompt, max_tokens, temperature: 0.0, seed: 1, code })
     };
     let take = |limit| Op::Drain { result, buffer: 1024, index: Out::Given, limit, pause_us: 0 };
-    let loaded = || model.ok_or_else(|| Stop::Broken(format!("the cycle part `{part}` needs a loaded model")));
+    let loaded =
+        || model.ok_or_else(|| Stop::Broken(format!("the cycle part `{part}` needs a loaded model")));
     let free = Op::Call(Call::Free { result });
     Ok(match part {
         "init" => vec![Op::Call(Call::Init { bind: context_slot, device: Device::Id(0), code })],
@@ -155,9 +166,8 @@ fn part_of_cycle(
 
 /// The same call with NULL for `error_code`.
 fn without_code(mut op: Op) -> Op {
-    if let Op::Call(
-        Call::Init { code, .. } | Call::LoadModel { code, .. } | Call::Start { code, .. },
-    ) = &mut op
+    if let Op::Call(Call::Init { code, .. } | Call::LoadModel { code, .. } | Call::Start { code, .. }) =
+        &mut op
     {
         *code = Out::Null;
     }
@@ -183,7 +193,11 @@ fn judge_growth(conversation: &mut Conversation, what: &str, requirement: Option
     conversation.judge(requirement, grown.is_none(), || {
         let (from, to) = grown.unwrap_or_default();
         let count = series.len();
-        (format!("{count} rounds"), format!("{what} does not grow from round to round"), format!("from {from} to {to}"))
+        (
+            format!("{count} rounds"),
+            format!("{what} does not grow from round to round"),
+            format!("from {from} to {to}"),
+        )
     })
 }
 

@@ -22,7 +22,9 @@ async fn every_message(conversation: &mut Conversation) -> Result<(), String> {
     report(conversation, step)
 }
 
-#[when(regex = r"^the host calls every function with (every combination of NULL pointers|NULL for every handle)$")]
+#[when(
+    regex = r"^the host calls every function with (every combination of NULL pointers|NULL for every handle)$"
+)]
 async fn every_null(conversation: &mut Conversation, which: String) -> Result<(), String> {
     let step = null_combinations(conversation, which.starts_with("every")).await;
     report(conversation, step)
@@ -36,7 +38,9 @@ async fn all_failed(conversation: &mut Conversation, requirement: String) -> Res
         match &observation.outcome {
             Outcome::Died(_) => true,
             Outcome::Returned(returned) if call.has_null() => {
-                returned.handle().is_some() || returned.is_true() || returned.bytes().is_some_and(|bytes| bytes != 0)
+                returned.handle().is_some()
+                    || returned.is_true()
+                    || returned.bytes().is_some_and(|bytes| bytes != 0)
             }
             _ => false,
         }
@@ -62,18 +66,25 @@ async fn every_device(conversation: &mut Conversation) -> Result<(), String> {
 #[then(regex = r"^every device has a context of its own(?: \[([A-Z0-9]+-\d+)\])?$")]
 async fn contexts_of_devices(conversation: &mut Conversation, requirement: String) -> Result<(), String> {
     let trace = std::mem::take(&mut conversation.threads);
-    let mut handles: Vec<u64> = trace.iter().filter_map(|observation| observation.returned()?.handle()).collect();
+    let mut handles: Vec<u64> =
+        trace.iter().filter_map(|observation| observation.returned()?.handle()).collect();
     handles.sort_unstable();
     handles.dedup();
-    let step = conversation.judge(named(&requirement), handles.len() == trace.len() && !trace.is_empty(), || {
-        let observed = format!("{} different contexts", handles.len());
-        ("cuda_init on every device".to_owned(), format!("{} different contexts", trace.len()), observed)
-    });
+    let step =
+        conversation.judge(named(&requirement), handles.len() == trace.len() && !trace.is_empty(), || {
+            let observed = format!("{} different contexts", handles.len());
+            ("cuda_init on every device".to_owned(), format!("{} different contexts", trace.len()), observed)
+        });
     report(conversation, step)
 }
 
 #[then(regex = r#"^the contexts "(\w+)" and "(\w+)" are distinct(?: \[([A-Z0-9]+-\d+)\])?$"#)]
-async fn distinct(conversation: &mut Conversation, a: String, b: String, requirement: String) -> Result<(), String> {
+async fn distinct(
+    conversation: &mut Conversation,
+    a: String,
+    b: String,
+    requirement: String,
+) -> Result<(), String> {
     let handles = [a.as_str(), b.as_str()].map(|name| conversation.context_bits(name));
     let step = match handles {
         [Some(first), Some(second)] => conversation.judge(named(&requirement), first != second, || {
@@ -126,11 +137,21 @@ async fn null_combinations(conversation: &mut Conversation, all: bool) -> Step {
         push(Call::CheckResidency { model: handle(0, model), code: out(1) }, 2);
         push(Call::CheckHealth { ctx: handle(0, ctx), code: out(1) }, 2);
         let bind = conversation.fresh_slot();
-        push(Call::LoadModel { bind, ctx: handle(0, ctx), path: text(1, &path), vram: out(2), code: out(3) }, 4);
+        push(
+            Call::LoadModel { bind, ctx: handle(0, ctx), path: text(1, &path), vram: out(2), code: out(3) },
+            4,
+        );
         let bind = conversation.fresh_slot();
         let (prompt, max_tokens) = (text(1, PROMPT.as_bytes()), 4);
-        let start =
-            Call::Start { bind, model: handle(0, model), prompt, max_tokens, temperature: 0.0, seed: 0, code: out(2) };
+        let start = Call::Start {
+            bind,
+            model: handle(0, model),
+            prompt,
+            max_tokens,
+            temperature: 0.0,
+            seed: 0,
+            code: out(2),
+        };
         push(start, 3);
         let buffer = Buffer { pointer: out(1), size: 256, guard: Guard::After };
         push(Call::NextToken { result: handle(0, result), buffer, index: out(2), code: out(3) }, 4);

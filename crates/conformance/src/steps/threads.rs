@@ -186,7 +186,9 @@ fn judge_alike(conversation: &mut Conversation, requirement: Option<&str>) -> St
         if let Some(death) = died(&trace) {
             return (death.event.to_string(), expected, death.outcome.to_string());
         }
-        let Some((thread, found)) = odd else { return (String::new(), expected, "no thread answered".to_owned()) };
+        let Some((thread, found)) = odd else {
+            return (String::new(), expected, "no thread answered".to_owned());
+        };
         let at = alone.iter().zip(found).position(|(a, b)| a != b);
         let shown = match at {
             Some(at) => format!("thread {thread}: {:?} instead of {:?}", found[at], alone[at]),
@@ -198,8 +200,7 @@ fn judge_alike(conversation: &mut Conversation, requirement: Option<&str>) -> St
 
 fn judge_contexts(conversation: &mut Conversation, requirement: Option<&str>) -> Step {
     let trace = std::mem::take(&mut conversation.threads);
-    let handles: Vec<u64> =
-        trace.iter().filter_map(|observation| observation.returned()?.handle()).collect();
+    let handles: Vec<u64> = trace.iter().filter_map(|observation| observation.returned()?.handle()).collect();
     let mut distinct = handles.clone();
     distinct.sort_unstable();
     distinct.dedup();
