@@ -105,7 +105,7 @@ fn execute(run: Run) -> anyhow::Result<ExitCode> {
         scenario: run.scenario,
         jobs: run.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, usize::from)),
         program: std::env::current_exe()?,
-        models: run.models.unwrap_or_else(default_models),
+        models: std::path::absolute(run.models.unwrap_or_else(default_models))?,
     };
     let result = suite::run(&request, Box::new(Counter::new()))?;
     print!("{}", terminal::render(&result));

@@ -149,6 +149,7 @@ pub fn run(request: &Request, progress: Box<dyn Progress>) -> Result<RunResult, 
             program: request.program.clone(),
             library: library.clone(),
             environment: request.profile.environment.clone().into_iter().collect(),
+            folder: scratch.path().to_owned(),
             limits: limits(&request.profile),
             jobs: request.jobs,
         });

@@ -56,6 +56,8 @@ pub struct Config {
     pub library: PathBuf,
     /// Variables set for it, on top of the runner's own.
     pub environment: Vec<(String, String)>,
+    /// The working directory of sessions: whatever a library leaves behind there goes with it.
+    pub folder: PathBuf,
     /// What bounds a session.
     pub limits: Limits,
     /// Sessions at a time.
@@ -216,6 +218,7 @@ impl Executor {
             .arg(shared.path())
             .arg::<OsString>(self.config.library.clone().into())
             .arg(if bare { "bare" } else { "preload" })
+            .current_dir(&self.config.folder)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -90,7 +90,8 @@ pub struct Header {
 /// A mapping of the shared memory.
 pub struct Shared {
     base: *mut u8,
-    file: File,
+    /// Kept open by the runner alone: a library may write to every descriptor it finds.
+    file: Option<File>,
 }
 
 // SAFETY: the mapping is only reached through atomics, or through ranges that one side owns at a time
@@ -115,12 +116,15 @@ impl Shared {
 
     /// The path under which a child opens it.
     pub fn path(&self) -> String {
-        format!("/proc/{}/fd/{}", std::process::id(), self.file.as_raw_fd())
+        let fd = self.file.as_ref().map_or(-1, AsRawFd::as_raw_fd);
+        format!("/proc/{}/fd/{fd}", std::process::id())
     }
 
     /// Opens the memory of another process.
     pub fn open(path: &Path) -> io::Result<Self> {
-        Self::map(File::options().read(true).write(true).open(path)?)
+        let mut shared = Self::map(File::options().read(true).write(true).open(path)?)?;
+        shared.file = None;
+        Ok(shared)
     }
 
     fn map(file: File) -> io::Result<Self> {
@@ -141,7 +145,7 @@ impl Shared {
         if base == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
-        Ok(Self { base: base.cast(), file })
+        Ok(Self { base: base.cast(), file: Some(file) })
     }
 
     /// The header.

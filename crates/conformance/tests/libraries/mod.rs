@@ -1,0 +1,44 @@
+//! Builds the test libraries of `tests/backends`, and runs the program on a library.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A run of the program.
+pub struct Run {
+    /// Exit status.
+    pub code: i32,
+    /// The JSON report; null if there is none.
+    pub report: serde_json::Value,
+    /// What it printed.
+    pub text: String,
+}
+
+/// Builds one of the test libraries.
+pub fn build(name: &str) -> PathBuf {
+    // Each in a folder of its own: tests build at the same time.
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("backends").join(name);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/backends/build.sh");
+    let output = Command::new("sh").arg(script).arg(&folder).arg(name).output().expect("a shell");
+    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    let library = ["", "lib"].map(|prefix| folder.join(format!("{prefix}{name}.so")));
+    library.into_iter().find(|path| path.exists()).unwrap_or_else(|| panic!("{name} was not built"))
+}
+
+/// Runs `worker-conformance run` on a library.
+pub fn run(library: &Path, arguments: &[&str]) -> Run {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let report = folder.path().join("report.json");
+    let output = Command::new(env!("CARGO_BIN_EXE_worker-conformance"))
+        .arg("run")
+        .arg("--library")
+        .arg(library)
+        .arg("--json")
+        .arg(&report)
+        .args(arguments)
+        .env("WORKER_CONFORMANCE_MODELS", Path::new(env!("CARGO_TARGET_TMPDIR")).join("models"))
+        .output()
+        .expect("the program starts");
+    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    let report = std::fs::read(report).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    Run { code: output.status.code().unwrap_or(-1), report: report.unwrap_or_default(), text }
+}
