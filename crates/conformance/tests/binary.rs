@@ -340,6 +340,47 @@ fn circles_come_to_an_end() {
     assert!(!lines.iter().any(|line| line.contains("the result")), "{lines:?}");
 }
 
+/// A thousand attributes of no size in each of four million entries, after a function whose result is a `float`.
+const FLOOD: &str = r#"
+    .globl cuda_get_device_count
+    .type cuda_get_device_count, @function
+cuda_get_device_count: ret
+    .size cuda_get_device_count, 1
+    .section .debug_abbrev,"",@progbits
+    .byte 1, 0x11, 1, 0x13, 5, 0, 0
+    .byte 2, 0x24, 0, 0x0b, 0x0b, 0x3e, 0x0b, 0, 0
+    .byte 3, 0x2e, 0, 0x03, 0x08, 0x11, 1, 0x49, 0x13, 0, 0
+    .byte 4, 0x34, 0
+    .rept 1000
+    .byte 0x3f, 0x19
+    .endr
+    .byte 0, 0, 0
+    .section .debug_info,"",@progbits
+start: .long end - begin
+begin: .short 4
+    .long 0
+    .byte 8, 1
+    .short 0x1d
+type: .byte 2, 4, 4
+    .byte 3
+    .string "cuda_get_device_count"
+    .quad cuda_get_device_count
+    .long type - start
+    .fill 4000000, 1, 4
+    .byte 0
+end:
+"#;
+
+#[test]
+fn a_flood_is_cut_short_and_what_came_before_is_judged() {
+    let (_, verdicts) = judge(&build("gcc x.s", FLOOD, &[]));
+    let lines = found(&verdicts);
+    let wrong = "ABI-04 cuda_get_device_count: the debug information says: the result is a floating-point number of 4 bytes";
+    assert!(lines.iter().any(|line| line == wrong), "{lines:?}");
+    let notes: Vec<&str> = verdicts.notes.iter().map(|note| note.text.as_str()).collect();
+    assert_eq!(notes, ["there is more debug information than was read"]);
+}
+
 #[test]
 fn damaged_debug_information_does_no_harm() {
     let library = build("gcc x.c", SOUND, &["-g", "-gdwarf-5", "-O2"]);

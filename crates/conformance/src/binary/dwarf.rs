@@ -37,7 +37,7 @@ pub(super) fn judge(file: &object::File, functions: &[(Function, u64)], verdicts
             )
         });
     }
-    if units.exhausted() {
+    if units.cut_short() {
         verdicts.note("ABI-04", "there is more debug information than was read");
     }
     told

@@ -35,6 +35,6 @@ fn text_relocations(data: &[u8]) -> Option<bool> {
     let entries = segments.iter().find_map(|segment| segment.dynamic(endian, data).ok().flatten())?;
     Some(entries.iter().any(|entry| {
         let (tag, value) = (entry.d_tag(endian), entry.d_val(endian));
-        tag == DT_TEXTREL || tag == DT_FLAGS && value & DF_TEXTREL.0 as u64 != 0
+        tag == DT_TEXTREL || tag == DT_FLAGS && value & DF_TEXTREL.0 != 0
     }))
 }

@@ -34,6 +34,7 @@ pub(super) fn signatures(units: &Units, wanted: &[(Function, u64)]) -> BTreeMap<
             let _ = search.scan(&unit);
         }
     }
+    units.begin_types();
     let Search { mut at_address, by_name, typed, .. } = search;
     for (function, chains) in by_name {
         at_address.entry(function).or_insert(chains);

@@ -24,6 +24,8 @@ const UNFOLDED: u64 = 512 << 20;
 const UNITS: usize = 1 << 17;
 /// Attributes that are read, about; a large library has some ten millions.
 const WORK: u64 = 200_000_000;
+/// And again, for the types of the functions that were found.
+const WORK_ON_TYPES: u64 = 10_000_000;
 /// Stretches of code of one function.
 const STRETCHES: usize = 64;
 
@@ -99,6 +101,7 @@ pub(super) struct Units<'a> {
     parsed: RefCell<HashMap<usize, Option<Arc<Abbreviations>>>>,
     longest: usize,
     left: Cell<u64>,
+    cut_short: Cell<bool>,
 }
 
 impl<'a> Units<'a> {
@@ -118,7 +121,15 @@ impl<'a> Units<'a> {
         let longest = length(gimli::Section::reader(&dwarf.debug_str))
             .max(length(gimli::Section::reader(&dwarf.debug_line_str)));
         let left = Cell::new(WORK);
-        Self { dwarf, headers, tables, parsed: RefCell::default(), longest, left }
+        Self {
+            dwarf,
+            headers,
+            tables,
+            parsed: RefCell::default(),
+            longest,
+            left,
+            cut_short: Cell::new(false),
+        }
     }
 
     pub fn count(&self) -> usize {
@@ -126,14 +137,21 @@ impl<'a> Units<'a> {
     }
 
     /// Whether the bound on the work was met before the end.
-    pub fn exhausted(&self) -> bool {
-        self.left.get() == 0
+    pub fn cut_short(&self) -> bool {
+        self.cut_short.get()
+    }
+
+    /// The search is over: what it left undone must not keep its finds from being judged.
+    pub fn begin_types(&self) {
+        self.left.set(WORK_ON_TYPES);
     }
 
     /// Counts work; `None` when there was enough of it.
     pub fn charge(&self, work: usize) -> Option<()> {
-        self.left.set(self.left.get().saturating_sub(work as u64));
-        (!self.exhausted()).then_some(())
+        let left = self.left.get().saturating_sub(work as u64);
+        self.left.set(left);
+        self.cut_short.set(self.cut_short.get() || left == 0);
+        (left > 0).then_some(())
     }
 
     /// Tables in sound files do not overlap. Each is read up to where the next begins, so that overlapping ones
