@@ -81,7 +81,7 @@ fn main() -> Status {
     match result {
         Ok(code) => code.into(),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {error}");
             ExitCode::CouldNotRun.into()
         }
     }

@@ -140,7 +140,8 @@ impl Profile {
         let mut profile: Profile = serde_yaml::from_str(&text)
             .map_err(|source| ProfileError::Parse { path: path.to_owned(), source })?;
         // Sessions run in a folder of their own, so nothing may stay relative.
-        let whole = std::path::absolute(path).map_err(|source| ProfileError::Read { path: path.to_owned(), source })?;
+        let whole = std::path::absolute(path)
+            .map_err(|source| ProfileError::Read { path: path.to_owned(), source })?;
         let folder = whole.parent().unwrap_or(Path::new("/"));
         if let Some(library) = &mut profile.library {
             *library = folder.join(&*library);

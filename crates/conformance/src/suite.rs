@@ -148,6 +148,14 @@ pub fn run(request: &Request, progress: Box<dyn Progress>) -> Result<RunResult, 
     };
     let applied: Vec<&str> = STATIC.into_iter().filter(|id| told || *id != "ABI-04").collect();
     played.push(check("the library file", &applied, file));
+    if !told {
+        let why = "the library carries no debug information about the 14 functions".to_owned();
+        let end = End::NotApplicable(why);
+        played.push(Played {
+            end,
+            ..check("the library's debug information", &["ABI-04"], Verdicts::default())
+        });
+    }
     let mut blocked = None;
     if loadable {
         let executor = Executor::new(Config {

@@ -19,7 +19,8 @@ fn told(report: &serde_json::Value, id: &str) -> String {
 
 #[test]
 fn a_sound_library_is_not_blamed() {
-    let Run { code, report, text } = run(&build("plain"), &["--only", "ERR-01,NULL-02,LOAD-02,DET-01,THR-01"]);
+    let Run { code, report, text } =
+        run(&build("plain"), &["--only", "ERR-01,NULL-02,LOAD-02,DET-01,THR-01"]);
     assert_eq!(code, 0, "{text}");
     assert_eq!(report["verdict"], "conformant", "{text}");
     assert_eq!(status(&report, "ERR-01"), "pass");

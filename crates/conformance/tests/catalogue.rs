@@ -79,8 +79,13 @@ fn titles_of_scenarios_in_a_file_are_different() {
     for (file, text) in features() {
         let mut seen = BTreeSet::new();
         for line in text.lines().map(str::trim) {
-            if let Some((_, title)) = line.split_once("Scenario: ").or_else(|| line.split_once("Scenario Outline: ")) {
-                assert!(seen.insert(title) || title.starts_with('<'), "{file}: two scenarios are called `{title}`");
+            if let Some((_, title)) =
+                line.split_once("Scenario: ").or_else(|| line.split_once("Scenario Outline: "))
+            {
+                assert!(
+                    seen.insert(title) || title.starts_with('<'),
+                    "{file}: two scenarios are called `{title}`"
+                );
             }
         }
     }

@@ -21,7 +21,10 @@ fn the_library_is_conformant() {
         }
         None => {
             command.arg("--library").arg(reference(&root));
-            command.arg("--profile").arg(root.join("fixtures/profiles/mock.yaml")).args(["--level", "strict"]);
+            command
+                .arg("--profile")
+                .arg(root.join("fixtures/profiles/mock.yaml"))
+                .args(["--level", "strict"]);
         }
     }
     command.env_remove("WORKER_LIBRARY");

@@ -425,7 +425,7 @@ impl Session {
             let start = header.clocks[usize::from(thread).min(MAX_THREADS - 1)].load(Ordering::SeqCst);
             let deadline = self.executor.deadline(&event);
             let over = start != 0 && u128::from(time.saturating_sub(start)) > deadline.as_nanos();
-            over.then(|| Cause::Deadline(deadline.as_millis() as u64))
+            over.then_some(Cause::Deadline(deadline.as_millis() as u64))
         })
     }
 

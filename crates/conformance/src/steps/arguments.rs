@@ -81,7 +81,7 @@ fn string(text: &str) -> Option<(Vec<u8>, &str)> {
     let mut rest = text;
     loop {
         let at = rest.find(['"', '{'])?;
-        bytes.extend_from_slice(rest[..at].as_bytes());
+        bytes.extend_from_slice(&rest.as_bytes()[..at]);
         let special = &rest[at..];
         if let Some(rest) = special.strip_prefix('"') {
             return Some((bytes, rest));

@@ -38,7 +38,8 @@ pub fn run(library: &Path, arguments: &[&str]) -> Run {
         .env("WORKER_CONFORMANCE_MODELS", Path::new(env!("CARGO_TARGET_TMPDIR")).join("models"))
         .output()
         .expect("the program starts");
-    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    let text =
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
     let report = std::fs::read(report).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     Run { code: output.status.code().unwrap_or(-1), report: report.unwrap_or_default(), text }
 }

@@ -183,7 +183,8 @@ impl Shape {
             (Self::Integer { signed: Some(signed), .. }, Value::Integer(width))
                 if width > 1 && *signed != (width == 4) =>
             {
-                Fit::Alike
+                // The same registers, but another range: not the contract's type.
+                Fit::Wrong
             }
             _ => Fit::Same,
         }
