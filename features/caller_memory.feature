@@ -45,14 +45,16 @@ Feature: the caller's memory
 
   @MEM-05
   Scenario Outline: host memory does not grow over 200 rounds
-    Given a loaded model
+    Given <start>
     When the host runs 200 rounds of: <cycle>
     Then host memory does not grow
 
     Examples:
-      | cycle                                 |
-      | init, destroy                         |
-      | load, unload                          |
-      | job                                   |
-      | refused load, refused start           |
-      | checks, messages                      |
+      | start          | cycle                                                               |
+      | a context      | init, destroy                                                       |
+      | a context      | load, unload                                                        |
+      | a context      | init, load in own context, job on the loaded model, unload, destroy |
+      | a loaded model | job                                                                 |
+      | a loaded model | job freed midway                                                    |
+      | a loaded model | refused load, refused start                                         |
+      | a loaded model | checks, messages                                                    |

@@ -113,7 +113,7 @@ Feature: error codes
 
   @ERR-09
   Scenario Outline: without error_code a good call works or gives the failure value, and does no harm
-    Given an open job
+    Given a loaded model
     When the host calls <good> with error_code = NULL as "none"
     Then the process goes on
     And a normal job works
@@ -122,10 +122,26 @@ Feature: error codes
       | good                      |
       | cuda_init                 |
       | cuda_load_model           |
-      | cuda_inference_start      |
-      | cuda_inference_next_token |
       | cuda_check_vram_residency |
       | cuda_check_device_health  |
+
+  @ERR-09
+  Scenario: without error_code a job starts or does not, and does no harm
+    Given a loaded model
+    When the host calls cuda_inference_start with error_code = NULL as "none"
+    And the host takes 3 tokens of job "none", if it started
+    And the host frees job "none", if it started
+    Then the process goes on
+    And a normal job works
+
+  @ERR-09
+  Scenario: without error_code a token comes or does not, and does no harm
+    Given an open job
+    When the host calls cuda_inference_next_token with error_code = NULL
+    And the host takes the rest
+    And the host calls cuda_inference_free
+    Then the process goes on
+    And a normal job works
 
   @ERR-09
   Scenario: failed calls without error_code keep no memory

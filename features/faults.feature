@@ -12,7 +12,8 @@ Feature: injected faults
   Scenario Outline: <what>
     Given a profile that can inject <fault>
     And a loaded model
-    When the fault is injected
+    When the host takes all tokens of a job as "usual", unless the fault is there from the start
+    And the fault is injected
     And the host calls cuda_inference_start as "hit"
     And the host takes tokens of job "hit" until a call gives none
     Then the call returns false with <code>

@@ -80,6 +80,8 @@ Feature: inference
   Scenario: an empty prompt starts a job that works, or is refused
     Given a loaded model
     When the host calls cuda_inference_start with prompt = "" as "empty"
+    And the host takes 4 tokens of job "empty", if it started
+    And the host frees job "empty", if it started
     Then the process goes on
     And a normal job works
 
@@ -88,6 +90,7 @@ Feature: inference
     Given a loaded model
     When the host calls cuda_inference_start with prompt = <prompt> as "odd"
     And the host takes 4 tokens of job "odd", if it started
+    And the host frees job "odd", if it started
     Then the process goes on
     And a normal job works
 
@@ -190,7 +193,7 @@ Feature: inference
     When the host generates 4 tokens
     And the host calls cuda_get_vram_usage
     And the host notes the answer as "before"
-    And the host runs 8 rounds of: <cycle>
+    And the host runs 40 rounds of: <cycle>
     And the host calls cuda_get_vram_usage
     And the host notes the answer as "after"
     Then the answers "before" and "after" are the same

@@ -25,6 +25,23 @@ Feature: loading models
       | qwen2        |
       | phi3         |
 
+  @LOAD-01
+  Scenario Outline: a valid model loads whatever its path is called
+    Given a model file called <name>
+    And a context
+    When the host calls cuda_load_model
+    Then the call returns a handle with CUDA_SUCCESS
+    When the host generates 4 tokens
+    Then the text "text" has at least 1 token
+
+    Examples:
+      | name                             |
+      | "with a space.gguf"              |
+      | "模型-é.gguf"                     |
+      | "no-extension"                   |
+      | "percent-%s-%n.gguf"             |
+      | "a-name-of-well-over-a-hundred-and-twenty-bytes-that-no-fixed-buffer-should-cut-and-no-file-system-refuses-0123456789-0123456789-0123456789-0123456789.gguf" |
+
   @LOAD-02
   Scenario Outline: a path that leads to no model is refused
     Given a context
@@ -68,7 +85,7 @@ Feature: loading models
   @LOAD-08
   Scenario: failed loads give back what they took
     Given a context
-    When the host runs 30 rounds of: refused load, load truncated model
+    When the host runs 40 rounds of: refused load, load truncated model
     Then process VRAM usage does not grow
 
   @LOAD-09

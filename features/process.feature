@@ -33,7 +33,7 @@ Feature: process hygiene
   @PROC-03
   Scenario Outline: no descriptor is leaked
     Given a loaded model
-    When the host runs 30 rounds of: <cycle>
+    When the host runs 40 rounds of: <cycle>
     Then the number of open descriptors does not grow
 
     Examples:

@@ -48,7 +48,7 @@ Feature: VRAM accounting
   @VRAM-04
   Scenario: whole lives of contexts, models and jobs leave nothing behind
     Given a context
-    When the host runs 20 rounds of: init, load in own context, job on the loaded model, unload, destroy
+    When the host runs 40 rounds of: init, load in own context, job on the loaded model, unload, destroy
     Then process VRAM usage does not grow
 
   @VRAM-04

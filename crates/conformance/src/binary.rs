@@ -32,7 +32,7 @@ pub fn judge(path: &Path, data: &[u8], verdicts: &mut Verdicts) -> Result<Report
         return Err(NotALibrary(format!("it is {:?}, {:?}", file.format(), file.kind())));
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let exports = symbols::exports(&file);
+    let exports = symbols::exports(&file, data);
     symbols::judge(&exports, &name, verdicts);
     flags::judge(data, &name, verdicts);
     let dwarf = dwarf::judge(&file, &symbols::functions(&exports), verdicts);

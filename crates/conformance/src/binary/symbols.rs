@@ -1,6 +1,7 @@
 //! What a library exports: all of the contract, and nothing that gets in the way of others (ABI-01, ABI-02).
 
-use object::{Object, ObjectSymbol, SymbolKind};
+use object::read::elf::{Dyn, FileHeader, ProgramHeader};
+use object::{Object, ObjectSymbol, SymbolFlags, SymbolKind};
 use worker_contract::Function;
 
 use crate::oracle::Verdicts;
@@ -12,14 +13,63 @@ pub(super) struct Export {
     address: u64,
 }
 
-pub(super) fn exports(file: &object::File) -> Vec<Export> {
-    file.dynamic_symbols()
+pub(super) fn exports(file: &object::File, data: &[u8]) -> Vec<Export> {
+    let listed: Vec<Export> = file
+        .dynamic_symbols()
         .filter(|symbol| symbol.is_definition() && symbol.is_global())
         .filter_map(|symbol| {
-            let code = symbol.kind() == SymbolKind::Text;
+            let code = match symbol.flags() {
+                SymbolFlags::Elf { st_info, .. } => is_code(st_info),
+                _ => symbol.kind() == SymbolKind::Text,
+            };
             Some(Export { name: symbol.name().ok()?.to_owned(), code, address: symbol.address() })
         })
-        .collect()
+        .collect();
+    // The loader needs no section headers, so a library may have none.
+    if listed.is_empty() { without_sections(data).unwrap_or_default() } else { listed }
+}
+
+/// Functions, and functions that a resolver chooses when the library is loaded.
+fn is_code(info: u8) -> bool {
+    matches!(object::elf::SymbolType(info & 0xf), object::elf::STT_FUNC | object::elf::STT_GNU_IFUNC)
+}
+
+type Elf = object::elf::FileHeader64<object::Endianness>;
+
+/// The exports as the loader finds them: by the program headers and the dynamic table.
+fn without_sections(data: &[u8]) -> Option<Vec<Export>> {
+    let header = Elf::parse(data).ok()?;
+    let endian = header.endian().ok()?;
+    let segments = header.program_headers(endian, data).ok()?;
+    let entries = segments.iter().find_map(|segment| segment.dynamic(endian, data).ok().flatten())?;
+    let value =
+        |tag| entries.iter().find(|entry| entry.d_tag(endian) == tag).map(|entry| entry.d_val(endian));
+    let at = |address: u64| {
+        segments.iter().find_map(|segment| {
+            let start = segment.p_vaddr(endian);
+            let inside = address.checked_sub(start).filter(|&offset| offset < segment.p_filesz(endian));
+            (segment.p_type(endian) == object::elf::PT_LOAD).then_some(())?;
+            segment.p_offset(endian).checked_add(inside?)
+        })
+    };
+    let symbols = usize::try_from(at(value(object::elf::DT_SYMTAB)?)?).ok()?;
+    let strings = usize::try_from(at(value(object::elf::DT_STRTAB)?)?).ok()?;
+    let names = data.get(strings..)?.get(..usize::try_from(value(object::elf::DT_STRSZ)?).ok()?)?;
+    // No table says how many symbols there are; every linker puts their names behind them.
+    let table = data.get(symbols..strings)?;
+    let word = |entry: &[u8], at: usize, size: usize| {
+        entry[at..at + size].iter().rev().fold(0_u64, |all, &byte| all << 8 | u64::from(byte))
+    };
+    let exports = table.as_chunks::<24>().0.iter().filter_map(|entry| {
+        let (name, info, section, address) =
+            (word(entry, 0, 4) as usize, entry[4], word(entry, 6, 2), word(entry, 8, 8));
+        let name = names.get(name..)?.split(|&byte| byte == 0).next()?;
+        let global = info >> 4 == 1 || info >> 4 == 2;
+        let name =
+            std::str::from_utf8(name).ok().filter(|name| !name.is_empty() && global && section != 0)?;
+        Some(Export { name: name.to_owned(), code: is_code(info), address })
+    });
+    Some(exports.collect())
 }
 
 /// The functions of the contract that are exported, with their addresses in the file's own address space.

@@ -15,6 +15,12 @@ async fn own_file(conversation: &mut Conversation) -> Result<(), String> {
     report(conversation, step)
 }
 
+#[given(regex = r#"^a model file called ("[^"]*")$"#)]
+async fn called(conversation: &mut Conversation, name: String) -> Result<(), String> {
+    let step = copy(conversation).and_then(|()| rename(conversation, &name));
+    report(conversation, step)
+}
+
 #[given(regex = r"^an unreadable model file$")]
 async fn unreadable(conversation: &mut Conversation) -> Result<(), String> {
     let step = copy(conversation).and_then(|()| lock_away(conversation));
@@ -57,6 +63,21 @@ fn copy(conversation: &mut Conversation) -> Step {
     std::fs::copy(&model.path, &path).map_err(|error| Stop::Broken(error.to_string()))?;
     conversation.adopt_model(bytes(&path), model.facts.clone());
     conversation.model_file = Some(path);
+    Ok(())
+}
+
+fn rename(conversation: &mut Conversation, name: &str) -> Step {
+    use std::os::unix::ffi::OsStringExt;
+    let Some((super::arguments::Value::Text(name), _)) = super::arguments::value(name) else {
+        return Err(Stop::Broken(format!("{name} is no file name")));
+    };
+    let Some(old) = conversation.model_file.clone() else { return Ok(()) };
+    let new = old.with_file_name(std::ffi::OsString::from_vec(name));
+    std::fs::rename(&old, &new).map_err(|error| Stop::Broken(error.to_string()))?;
+    if let Some(facts) = conversation.private_models.remove(&bytes(&old)) {
+        conversation.adopt_model(bytes(&new), facts);
+    }
+    conversation.model_file = Some(new);
     Ok(())
 }
 

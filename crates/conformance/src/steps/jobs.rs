@@ -25,7 +25,20 @@ async fn frees_if(conversation: &mut Conversation, job: String) -> Result<(), St
 
 #[when(regex = r#"^the host takes tokens of job "(\w+)" until a call gives none$"#)]
 async fn until_none(conversation: &mut Conversation, job: String) -> Result<(), String> {
-    let step = if_started(conversation, &job, |result| drain(result, 1024, 2050)).await;
+    let step = until_struck(conversation, &job).await;
+    report(conversation, step)
+}
+
+#[when(
+    regex = r#"^the host takes all tokens of a job as "(\w+)", unless the fault is there from the start$"#
+)]
+async fn usual(conversation: &mut Conversation, name: String) -> Result<(), String> {
+    let step = if conversation.fault_file.is_none() {
+        Ok(())
+    } else {
+        let text = whole_job(conversation, 16, Arguments::new()).await;
+        text.map(|text| drop(conversation.texts.insert(name, text)))
+    };
     report(conversation, step)
 }
 
@@ -163,6 +176,20 @@ async fn if_started(conversation: &mut Conversation, job: &str, op: impl FnOnce(
     let result = conversation.need(Kind::Job, job)?;
     // Without a handle the executor makes no call: the refusal before it was permitted, or is judged already.
     conversation.run(vec![op(result)]).await.map(drop)
+}
+
+/// Takes tokens until a call gives none, and says so if that is the job's usual end: then no fault has struck.
+async fn until_struck(conversation: &mut Conversation, job: &str) -> Step {
+    let result = conversation.need(Kind::Job, job)?;
+    let trace = conversation.run(vec![drain(result, 1024, 2050)]).await?;
+    let found = Generation::from_trace(&trace);
+    let usual = conversation.texts.get("usual");
+    if usual.is_some_and(|usual| usual.tokens.len() < 16 && *usual == found && found.last_code == Some(0)) {
+        return Err(Stop::Blocked(
+            "the job ended before the fault struck; let the profile inject it earlier".to_owned(),
+        ));
+    }
+    Ok(())
 }
 
 async fn load_second(conversation: &mut Conversation) -> Step {

@@ -23,23 +23,22 @@ async fn load_each(conversation: &mut Conversation, item: &str) -> Step {
     if models.is_empty() {
         return Err(Stop::Broken(format!("the corpus has nothing under `{item}`")));
     }
-    let mut tried = 0;
-    for model in models {
-        // A library that does not run the base refuses the file for another reason.
-        let base = malformed_base(model);
-        if setting.model_of(base).is_none() {
-            continue;
-        }
-        tried += 1;
+    // A library that does not run the base refuses the file for another reason.
+    let mut left: Vec<(&Malformed, Vec<u8>)> = Vec::new();
+    for model in models.into_iter().filter(|model| setting.model_of(malformed_base(model)).is_some()) {
         let path =
             setting.store.malformed_path(&model.name).map_err(|error| Stop::Broken(error.to_string()))?;
-        load_one(conversation, model, &bytes(&path)).await?;
-        conversation.end_session().await;
+        left.push((model, bytes(&path)));
     }
-    if tried == 0 {
-        return Err(Stop::NotApplicable(
-            "the library runs none of the architectures that the corpus is made from".to_owned(),
-        ));
+    if left.is_empty() {
+        let why = "the library runs none of the architectures that the corpus is made from";
+        return Err(Stop::NotApplicable(why.to_owned()));
+    }
+    // All in one process; one that kills it is judged, and the rest goes on in the next.
+    while !left.is_empty() {
+        let done = load_in_turn(conversation, &left).await?;
+        left.drain(..done);
+        conversation.end_session().await;
     }
     // The findings are kept with the names of the files; the scenario has nothing left to say.
     let broken = conversation.tags.iter().any(|tag| conversation.found(*tag));
@@ -50,46 +49,58 @@ fn malformed_base(model: &Malformed) -> &'static str {
     if model.base.contains("gpt2") { "gpt2" } else { "llama" }
 }
 
-async fn load_one(conversation: &mut Conversation, model: &Malformed, path: &[u8]) -> Step {
-    let (bind_ctx, bind_model, bind_job) = (
-        conversation.bind(Kind::Context, "context"),
-        conversation.bind(Kind::Model, "model"),
-        conversation.bind(Kind::Job, "job"),
-    );
-    let [ctx, handle, result] = [bind_ctx, bind_model, bind_job].map(Handle::Slot);
+/// Loads the models one after the other in one context; returns how many were judged, at least one.
+async fn load_in_turn(
+    conversation: &mut Conversation,
+    models: &[(&Malformed, Vec<u8>)],
+) -> Result<usize, Stop> {
     let code = Out::Given;
-    let prompt = Text::new(super::calls::PROMPT);
-    let trace = conversation
-        .run(vec![
-            Op::Call(Call::Init { bind: bind_ctx, device: Device::Id(0), code }),
-            Op::Call(Call::LoadModel {
-                bind: bind_model,
-                ctx,
-                path: Text::new(path),
-                vram: Out::Given,
-                code,
-            }),
-            // Made only if it loaded: whatever the library decides, it gives no invalid text.
-            Op::Call(Call::Start {
-                bind: bind_job,
-                model: handle,
-                prompt,
-                max_tokens: 8,
-                temperature: 1.0,
-                seed: 1,
-                code,
-            }),
-            Op::Drain { result, buffer: 1024, index: Out::Given, limit: 9, pause_us: 0 },
-            Op::Call(Call::Free { result }),
-            Op::Call(Call::UnloadModel { model: handle }),
-        ])
-        .await?;
-    let load = trace.iter().find(|one| matches!(one.call(), Some(Call::LoadModel { .. })));
-    let Some(load) = load.filter(|load| !matches!(load.outcome, Outcome::Skipped(_))) else {
+    let bind_ctx = conversation.bind(Kind::Context, "context");
+    let ctx = Handle::Slot(bind_ctx);
+    let opened =
+        conversation.run(vec![Op::Call(Call::Init { bind: bind_ctx, device: Device::Id(0), code })]).await?;
+    if opened.last().and_then(|init| init.returned()?.handle()).is_none() {
         return Err(Stop::Blocked("no context could be opened".to_owned()));
-    };
-    judge(conversation, model, load, &trace);
-    Ok(())
+    }
+    for (at, (model, path)) in models.iter().enumerate() {
+        let (bind_model, bind_job) = (conversation.fresh_slot(), conversation.fresh_slot());
+        let (handle, result) = (Handle::Slot(bind_model), Handle::Slot(bind_job));
+        let prompt = Text::new(super::calls::PROMPT);
+        let start = Call::Start {
+            bind: bind_job,
+            model: handle,
+            prompt,
+            max_tokens: 8,
+            temperature: 1.0,
+            seed: 1,
+            code,
+        };
+        let trace = conversation
+            .run(vec![
+                Op::Call(Call::LoadModel {
+                    bind: bind_model,
+                    ctx,
+                    path: Text::new(path.as_slice()),
+                    vram: Out::Given,
+                    code,
+                }),
+                // Made only if it loaded: whatever the library decides, it gives no invalid text.
+                Op::Call(start),
+                Op::Drain { result, buffer: 1024, index: Out::Given, limit: 9, pause_us: 0 },
+                Op::Call(Call::Free { result }),
+                Op::Call(Call::UnloadModel { model: handle }),
+            ])
+            .await?;
+        let load = trace.iter().find(|one| matches!(one.call(), Some(Call::LoadModel { .. })));
+        let Some(load) = load.filter(|load| !matches!(load.outcome, Outcome::Skipped(_))) else {
+            return Err(Stop::Blocked("the load could not be tried".to_owned()));
+        };
+        judge(conversation, model, load, &trace);
+        if conversation.died {
+            return Ok(at + 1);
+        }
+    }
+    Ok(models.len())
 }
 
 fn judge(conversation: &mut Conversation, model: &Malformed, load: &Observation, trace: &[Observation]) {

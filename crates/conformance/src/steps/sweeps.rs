@@ -105,6 +105,8 @@ async fn open_all(conversation: &mut Conversation) -> Step {
         })
         .collect();
     conversation.threads = conversation.run(program).await?;
+    // A process of its own also tells how it loaded the library.
+    conversation.threads.retain(|observation| observation.call().is_some());
     Ok(())
 }
 
