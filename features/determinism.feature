@@ -115,6 +115,22 @@ Feature: determinism
     Then the texts "fresh" and "later" are the same
 
   @DET-08
+  Scenario Outline: a refused call changes nothing in the next job
+    Given a loaded model
+    When the host generates 24 tokens with temperature = <temperature>, seed = 5 as "fresh"
+    And the host calls cuda_inference_start with max_tokens = 0 as "none"
+    And the host calls cuda_inference_start with temperature = 3.0 as "none"
+    And the host calls cuda_inference_start with prompt = NULL as "none"
+    And the host calls cuda_load_model with model_path = missing-file as "none"
+    And the host generates 24 tokens with temperature = <temperature>, seed = 5 as "later"
+    Then the texts "fresh" and "later" are the same
+
+    Examples:
+      | temperature |
+      | 0.0         |
+      | 1.0         |
+
+  @DET-08
   Scenario: a job that was abandoned changes nothing
     Given a loaded model
     When the host generates 24 tokens with temperature = 1.0, seed = 5 as "fresh"

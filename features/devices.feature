@@ -13,6 +13,26 @@ Feature: devices and contexts
     And the host notes the answer as "later"
     Then the answers "first" and "later" are the same
 
+  @DEV-01
+  Scenario: the device count is the same before, during and after a whole life of handles
+    When the host calls cuda_get_device_count
+    And the host notes the answer as "first"
+    And the host calls cuda_init
+    And the host calls cuda_get_device_count
+    And the host calls cuda_load_model
+    And the host calls cuda_get_device_count
+    And the host calls cuda_inference_start
+    And the host calls cuda_get_device_count
+    And the host calls cuda_inference_next_token
+    And the host calls cuda_inference_free
+    And the host calls cuda_unload_model
+    And the host calls cuda_get_device_count
+    And the host calls cuda_destroy
+    And the host calls cuda_init with gpu_device = -1 as "none"
+    And the host calls cuda_get_device_count
+    And the host notes the answer as "last"
+    Then the answers "first" and "last" are the same
+
   @DEV-02
   Scenario: every device gives a context
     Given a device

@@ -38,6 +38,18 @@ Feature: error codes
       | cuda_check_vram_residency with model = NULL | cuda_check_vram_residency |
       | cuda_check_device_health with ctx = NULL    | cuda_check_device_health  |
 
+  @ERR-05 @ERR-06
+  Scenario: after every kind of bad call every good call works
+    Given a loaded model
+    When the host makes every kind of bad call, each followed by a whole life of good ones
+    Then every good call reports success [ERR-06]
+
+  @ERR-05
+  Scenario: no bad call leaves its code to a good one
+    Given a loaded model
+    When the host makes every kind of bad call, each followed by a whole life of good ones
+    Then every good call reports success
+
   @ERR-06
   Scenario Outline: a failed call leaves the library usable
     Given a loaded model
@@ -63,7 +75,7 @@ Feature: error codes
     When the host calls <failing>
     And the host takes the rest
     And the host calls cuda_inference_free
-    Then a normal job works
+    Then everything works as before
 
     Examples:
       | failing                                                     |

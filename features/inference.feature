@@ -59,6 +59,18 @@ Feature: inference
       | inf         |
       | -inf        |
 
+  @INF-02 @INF-03
+  Scenario Outline: several values out of range are one refusal
+    Given a loaded model
+    When the host calls cuda_inference_start with max_tokens = <count>, temperature = <temperature>, prompt = <prompt>
+    Then the call returns NULL with CUDA_ERROR_INVALID_PARAMETER [INF-02]
+
+    Examples:
+      | count | temperature | prompt |
+      | 0     | NaN         | "a"    |
+      | 4096  | 3.0         | ""     |
+      | -1    | -1.0        | "{FF}" |
+
   @INF-04
   Scenario Outline: any text is a prompt
     Given a loaded model

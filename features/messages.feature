@@ -55,3 +55,8 @@ Feature: error messages
   Scenario: many threads ask for messages at once
     When 8 threads at once ask for the device count and for messages
     Then every thread gets what one thread alone gets
+
+  @MSG-06
+  Scenario: many threads ask for the first messages of a process
+    When 8 threads at once, before anything else, ask for the device count and for messages, in each of 20 processes
+    Then every thread gets what one thread alone gets

@@ -5,7 +5,8 @@ Feature: NULL pointers
   Scenario Outline: releasing nothing does nothing, any number of times
     Given a loaded model
     When the host calls <function> 3 times with <handle> = NULL
-    Then a normal job works
+    Then everything works as before
+    And a normal job works
 
     Examples:
       | function            | handle |
@@ -17,6 +18,7 @@ Feature: NULL pointers
   Scenario Outline: releasing nothing works before anything else was called
     When the host calls <function> 3 times with <handle> = NULL
     Then the process goes on
+    And everything works as before
 
     Examples:
       | function            | handle |
@@ -57,6 +59,48 @@ Feature: NULL pointers
       | parameter |
       | result    |
       | token_out |
+
+  @NULL-02
+  Scenario Outline: NULL is judged before anything else about a load
+    Given a context
+    When the host calls cuda_load_model with <parameter> = NULL, model_path = <path>
+    Then the call returns NULL with CUDA_ERROR_INVALID_PARAMETER
+
+    Examples:
+      | parameter       | path             |
+      | ctx             | missing-file     |
+      | vram_bytes_used | missing-file     |
+      | ctx             | wrong-magic-ggml |
+      | vram_bytes_used | wrong-magic-ggml |
+      | vram_bytes_used | sparse-huge-file |
+      | ctx             | directory        |
+
+  @NULL-03
+  Scenario Outline: NULL is judged before the range of anything else in a start
+    Given a loaded model
+    When the host calls cuda_inference_start with <parameter> = NULL, <wrong>
+    Then the call returns NULL with CUDA_ERROR_INVALID_PARAMETER
+
+    Examples:
+      | parameter | wrong              |
+      | model     | max_tokens = 0     |
+      | prompt    | max_tokens = 4096  |
+      | model     | temperature = -1.0 |
+      | prompt    | temperature = NaN  |
+
+  @NULL-04
+  Scenario Outline: NULL is judged before the size of the buffer
+    Given an open job
+    When the host calls cuda_inference_next_token with <parameter> = NULL, token_buffer_size = <size>
+    Then the call returns false with CUDA_ERROR_INVALID_PARAMETER
+
+    Examples:
+      | parameter | size    |
+      | result    | 0       |
+      | token_out | 0       |
+      | result    | -1      |
+      | token_out | INT_MIN |
+      | token_out | 1       |
 
   @NULL-05
   Scenario: tokens come without a place for their index too

@@ -5,6 +5,11 @@ Feature: threads
     When 8 threads at once ask for the device count and for messages
     Then every thread gets what one thread alone gets
 
+  @THR-01
+  Scenario: eight threads make the first calls of a process
+    When 8 threads at once, before anything else, ask for the device count and for messages, in each of 20 processes
+    Then every thread gets what one thread alone gets
+
   @THR-02
   Scenario: usage queries and checks of one model from eight threads at once
     Given a loaded model

@@ -99,6 +99,8 @@ pub struct Conversation {
     pub figures: HashMap<String, u64>,
     /// Figures round by round, by what they measure.
     pub series: HashMap<String, Vec<u64>>,
+    /// The first good call that did not work, and what it gave.
+    pub odd: Option<(String, String)>,
     /// What came of buffers that are just too small or just large enough.
     pub fit: crate::steps::jobs::Fit,
     /// What several threads observed; thread 0 ran alone.

@@ -11,6 +11,7 @@ mod invariants;
 pub mod jobs;
 mod malformed;
 mod rounds;
+mod sequences;
 mod sweeps;
 mod threads;
 

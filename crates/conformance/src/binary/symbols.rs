@@ -16,10 +16,10 @@ pub(super) struct Export {
 pub(super) fn exports(file: &object::File, data: &[u8]) -> Vec<Export> {
     let listed: Vec<Export> = file
         .dynamic_symbols()
-        .filter(|symbol| symbol.is_definition() && symbol.is_global())
+        .filter(|symbol| !symbol.is_undefined() && symbol.is_global())
         .filter_map(|symbol| {
             let code = match symbol.flags() {
-                SymbolFlags::Elf { st_info, .. } => is_code(st_info),
+                SymbolFlags::Elf { st_info, .. } => is_code(st_info.0),
                 _ => symbol.kind() == SymbolKind::Text,
             };
             Some(Export { name: symbol.name().ok()?.to_owned(), code, address: symbol.address() })

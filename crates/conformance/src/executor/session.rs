@@ -73,6 +73,8 @@ pub struct Options {
     pub environment: Vec<(String, String)>,
     /// Compare the whole process state after every call.
     pub watch: bool,
+    /// Resident memory in bytes, where less than usual is enough.
+    pub memory: Option<u64>,
 }
 
 /// The executor could not do its work. What a library does wrong is an observation, never this.
@@ -173,6 +175,9 @@ impl Executor {
             batch: 0,
             dead: false,
             keep: !fresh,
+            memory: options
+                .memory
+                .map_or(self.config.limits.memory, |most| most.min(self.config.limits.memory)),
             pending: HashMap::new(),
         };
         session.begin(options)?;
@@ -292,6 +297,7 @@ pub struct Session {
     batch: u32,
     dead: bool,
     keep: bool,
+    memory: u64,
     pending: HashMap<u16, Event>,
 }
 
@@ -406,8 +412,8 @@ impl Session {
             return None;
         }
         let pid = header.pid.load(Ordering::SeqCst);
-        if pid > 0 && resident(pid) > limits.memory {
-            return Some(Cause::Memory(limits.memory));
+        if pid > 0 && resident(pid) > self.memory {
+            return Some(Cause::Memory(self.memory));
         }
         if started.elapsed() > limits.batch {
             return Some(Cause::Patience(limits.batch.as_millis() as u64));

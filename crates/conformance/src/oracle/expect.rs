@@ -132,6 +132,13 @@ pub fn judge(
     state: &State,
     verdicts: &mut Verdicts,
 ) {
+    if let (Call::DeviceCount, Some(crate::trace::Value::Int(count))) = (call, &returned.value) {
+        let known = state.devices(facts);
+        verdicts.judge("DEV-01", *count >= 0 && known.is_none_or(|known| known == *count), || {
+            let same = known.map_or("0 or more".to_owned(), |known| format!("{known}, as at every call"));
+            tell(observation, same)
+        });
+    }
     if call.bind().is_none() && !matches!(returned.value, Some(crate::trace::Value::Bool(_))) {
         return;
     }

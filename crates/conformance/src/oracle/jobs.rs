@@ -53,6 +53,9 @@ fn token(
     job: &JobState,
     verdicts: &mut Verdicts,
 ) {
+    if let Some(code) = returned.written_code() {
+        verdicts.judge("INF-08", code == 0, || tell(observation, "true with 0: an error is false"));
+    }
     verdicts.judge("INF-07", !job.ended, || tell(observation, "false with 0, as at the call before"));
     let most = job.max_tokens;
     verdicts.judge("INF-07", job.given < most, || {

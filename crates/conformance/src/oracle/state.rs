@@ -161,7 +161,7 @@ impl State {
             }
             Call::NextToken { result, index, .. } => {
                 if let Some(job) = slot(*result).and_then(|slot| self.jobs.get_mut(&slot)) {
-                    job.advance(returned, *index == crate::program::Out::Given, call);
+                    job.advance(returned, *index == crate::program::Out::Given);
                 }
             }
             Call::Free { result } => drop(slot(*result).and_then(|slot| self.jobs.remove(&slot))),
@@ -181,7 +181,7 @@ impl State {
 }
 
 impl JobState {
-    fn advance(&mut self, returned: &Returned, index_given: bool, call: &Call) {
+    fn advance(&mut self, returned: &Returned, index_given: bool) {
         if returned.is_true() {
             self.given += 1;
             self.since_index += 1;
@@ -194,8 +194,8 @@ impl JobState {
         }
         match returned.written_code() {
             Some(0) => self.ended = true,
-            Some(5) if !call.has_null() => self.refused += 1,
-            Some(5) | None => {}
+            Some(5) => self.refused += 1,
+            None => {}
             Some(_) => self.failed = true,
         }
     }

@@ -75,6 +75,12 @@ async fn works(conversation: &mut Conversation, requirement: String) -> Result<(
     report(conversation, step)
 }
 
+#[then(regex = r"^everything works as before(?: \[([A-Z0-9]+-\d+)\])?$")]
+async fn as_before(conversation: &mut Conversation, requirement: String) -> Result<(), String> {
+    let step = everything_works(conversation, named(&requirement)).await;
+    report(conversation, step)
+}
+
 #[then(regex = r"^the process goes on(?: \[([A-Z0-9]+-\d+)\])?$")]
 async fn goes_on(conversation: &mut Conversation, requirement: String) -> Result<(), String> {
     let step = still_alive(conversation, named(&requirement)).await;
@@ -276,6 +282,16 @@ async fn normal_job(conversation: &mut Conversation, requirement: Option<&str>) 
         Err(other) => return Err(other),
     };
     conversation.judge(Some(&requirement), good, || ("a normal job".to_owned(), expected, observed))
+}
+
+/// A whole life of new handles, and checks of those that the scenario has open.
+async fn everything_works(conversation: &mut Conversation, requirement: Option<&str>) -> Step {
+    let requirement = conversation.requirement(requirement)?.to_string();
+    let odd = super::sequences::good_life(conversation).await?;
+    conversation.judge(Some(&requirement), odd.is_none(), || {
+        let (call, observed) = odd.unwrap_or_default();
+        (call, "success, as before".to_owned(), observed)
+    })
 }
 
 async fn still_alive(conversation: &mut Conversation, requirement: Option<&str>) -> Step {

@@ -11,6 +11,9 @@ use crate::program::{Call, Device, Handle, Op, Out, Text};
 use crate::setting::bytes;
 use crate::trace::{Event, Observation, Outcome};
 
+/// Resident memory that refusing a file of less than a MiB may take, a runtime's own included, in bytes.
+const MEMORY: u64 = 3 << 29;
+
 #[when(regex = r"^the host loads each malformed model: (.+)$")]
 async fn each(conversation: &mut Conversation, item: String) -> Result<(), String> {
     let step = load_each(conversation, &item).await;
@@ -34,6 +37,7 @@ async fn load_each(conversation: &mut Conversation, item: &str) -> Step {
         let why = "the library runs none of the architectures that the corpus is made from";
         return Err(Stop::NotApplicable(why.to_owned()));
     }
+    conversation.options.memory = Some(MEMORY);
     // All in one process; one that kills it is judged, and the rest goes on in the next.
     while !left.is_empty() {
         let done = load_in_turn(conversation, &left).await?;
@@ -129,8 +133,16 @@ fn judge(conversation: &mut Conversation, model: &Malformed, load: &Observation,
         Expect::Loads => (loaded, "a handle: the file is valid GGUF"),
         Expect::Either => (loaded || refused, "a handle, or NULL with CUDA_ERROR_MODEL_LOAD_FAILED (3)"),
     };
-    let level = if model.expect == Expect::Refused { level } else { Level::Should };
-    conversation
-        .verdicts
-        .judge_at(requirement, level, good, || (call(load), expected.to_owned(), load.outcome.to_string()));
+    let level = match model.expect {
+        Expect::Loads if requirement.as_str() == "LOAD-01" && !model.name.starts_with("alignment") => {
+            Level::Must
+        }
+        Expect::Refused => level,
+        _ => Level::Should,
+    };
+    let finding = || (call(load), expected.to_owned(), load.outcome.to_string());
+    conversation.verdicts.judge_at(requirement, level, good, finding);
+    if model.expect == Expect::Loads && !good && requirement.as_str() != "LOAD-01" {
+        conversation.verdicts.judge_at(id("LOAD-01"), Level::Should, false, finding);
+    }
 }

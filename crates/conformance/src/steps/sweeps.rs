@@ -12,11 +12,15 @@ use crate::setting::bytes;
 use crate::trace::Outcome;
 
 /// Codes around, between and far from the defined ones.
-const UNDEFINED: [i32; 12] = [-1, -2, -5, -99, 9, 10, 50, 98, 100, 1 << 16, i32::MAX, i32::MIN];
+fn undefined() -> impl Iterator<Item = i32> {
+    let near = (-300..=1100).filter(|&code| ErrorCode::from_raw(code).is_none());
+    let far = (10..31).flat_map(|bit| [1 << bit, -(1 << bit), (1 << bit) + 5, (1 << bit) | 99]);
+    near.chain(far).chain([i32::MAX, i32::MIN, i32::MIN + 5])
+}
 
 #[when("the host asks for every message")]
 async fn every_message(conversation: &mut Conversation) -> Result<(), String> {
-    let codes = ErrorCode::ALL.map(ErrorCode::raw).into_iter().chain(UNDEFINED);
+    let codes = ErrorCode::ALL.map(ErrorCode::raw).into_iter().chain(undefined());
     let program = codes.map(|code| Op::Call(Call::ErrorMessage { code })).collect();
     let step = conversation.run(program).await.map(drop);
     report(conversation, step)

@@ -19,6 +19,23 @@ async fn at_once(conversation: &mut Conversation, threads: u32, what: String) ->
     report(conversation, step)
 }
 
+#[when(regex = r"^(\d+) threads at once, before anything else, (.+), in each of (\d+) processes$")]
+async fn first_use(
+    conversation: &mut Conversation,
+    threads: u32,
+    what: String,
+    processes: u32,
+) -> Result<(), String> {
+    let mut step = Ok(());
+    for _ in 0..processes {
+        if step.is_ok() && !conversation.died {
+            conversation.end_session().await;
+            step = first_together(conversation, threads, &what).await;
+        }
+    }
+    report(conversation, step)
+}
+
 #[when(regex = r#"^another thread (takes the rest of the job|generates on the model)(?: as "(\w+)")?$"#)]
 async fn another(conversation: &mut Conversation, what: String, name: String) -> Result<(), String> {
     let step = other_thread(conversation, &what, &name).await;
@@ -51,6 +68,31 @@ async fn run_threads(conversation: &mut Conversation, threads: u32, what: &str) 
     trace.extend(conversation.run(vec![Op::Threads(bodies)]).await?);
     conversation.threads = trace;
     Ok(())
+}
+
+/// All threads at once in a new process, one thread alone only after them: what is set up at first use is raced for.
+async fn first_together(conversation: &mut Conversation, threads: u32, what: &str) -> Step {
+    let mut bodies = Vec::new();
+    for at in 0..=threads {
+        bodies.push(body(conversation, what, at, &[])?);
+    }
+    let alone = bodies.pop().unwrap_or_default();
+    let together = conversation.run(vec![Op::Threads(bodies)]).await?;
+    let mut last = conversation.run(vec![Op::Threads(vec![alone])]).await?;
+    last.iter_mut().for_each(|observation| observation.thread = 0);
+    last.extend(together);
+    let odd = |trace: &[Observation]| died(trace).is_some() || first_odd(trace).is_some();
+    // The first process in which something is odd is the one to judge.
+    if conversation.threads.is_empty() || !odd(&conversation.threads) {
+        conversation.threads = last;
+    }
+    Ok(())
+}
+
+/// A thread of a trace whose answers are not those of thread 0.
+fn first_odd(trace: &[Observation]) -> Option<u16> {
+    let expected = answers(trace, 0);
+    threads_of(trace).into_iter().find(|&thread| thread != 0 && answers(trace, thread) != expected)
 }
 
 fn body(conversation: &mut Conversation, what: &str, at: u32, path: &[u8]) -> Result<Vec<Op>, Stop> {
