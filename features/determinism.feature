@@ -16,6 +16,20 @@ Feature: determinism
       | 24    |
       | 150   |
 
+  @DET-01
+  Scenario: greedy text is the same job after job after job
+    Given a loaded model
+    When the host generates 8 tokens 60 times as "job"
+    Then the texts "job" are all the same
+
+  @DET-01
+  Scenario: greedy text is the same a while later
+    Given a loaded model
+    When the host generates 24 tokens as "now"
+    And the host generates 24 tokens with pause_us = 50000 as "meanwhile"
+    And the host generates 24 tokens as "later"
+    Then the texts "now" and "later" are the same
+
   @DET-02
   Scenario: greedy text is the same after a reload
     Given a loaded model
@@ -95,9 +109,11 @@ Feature: determinism
   Scenario Outline: a shorter job gives the beginning of a longer one
     Given a loaded model
     When the host generates 40 tokens with temperature = <temperature>, seed = 9 as "long"
+    And the host generates 200 tokens with temperature = <temperature>, seed = 9 as "longest"
     And the host generates 1 token with temperature = <temperature>, seed = 9 as "one"
     And the host generates 13 tokens with temperature = <temperature>, seed = 9 as "short"
     Then the text "long" begins with the text "one"
+    And the text "longest" begins with the text "long"
     And the text "long" begins with the text "short"
 
     Examples:
@@ -151,6 +167,44 @@ Feature: determinism
     And the host takes the rest of job "left" as "tail"
     Then the text "alone" is the text "head" and the text "tail"
 
+  @DET-08
+  Scenario: what is open beside in other contexts changes nothing
+    Given a loaded model "one" in context "A"
+    When the host generates 16 tokens with model = one, temperature = 1.0, seed = 3 as "alone"
+    And the host calls cuda_init as "B"
+    And the host calls cuda_load_model with ctx = B as "two"
+    And the host generates 16 tokens with model = one, temperature = 1.0, seed = 3 as "beside"
+    And the host calls cuda_inference_start with model = two as "open"
+    And the host takes 2 tokens of job "open"
+    And the host generates 16 tokens with model = one, temperature = 1.0, seed = 3 as "during"
+    And the host calls cuda_inference_free with result = open
+    And the host calls cuda_unload_model with model = two
+    And the host calls cuda_destroy with ctx = B
+    And the host generates 16 tokens with model = one, temperature = 1.0, seed = 3 as "after"
+    Then the texts "alone" and "beside" are the same
+    And the texts "alone" and "during" are the same
+    And the texts "alone" and "after" are the same
+
+  @DET-08
+  Scenario: a second model in the context changes nothing
+    Given a loaded model
+    When the host generates 16 tokens with temperature = 1.0, seed = 3 as "alone"
+    And the host calls cuda_load_model as "second"
+    And the host generates 16 tokens with temperature = 1.0, seed = 3 as "beside"
+    Then the texts "alone" and "beside" are the same
+
+  @DET-08
+  Scenario: usage queries between tokens change nothing
+    Given a loaded model
+    When the host generates 16 tokens as "alone"
+    And the host calls cuda_inference_start
+    And the host takes 4 tokens as "head"
+    And the host calls cuda_get_vram_usage
+    And the host calls cuda_model_get_vram_usage
+    And the host calls cuda_get_process_vram_usage
+    And the host takes the rest as "tail"
+    Then the text "alone" is the text "head" and the text "tail"
+
   @DET-09
   Scenario Outline: how the host asks changes nothing
     Given a loaded model
@@ -163,5 +217,8 @@ Feature: determinism
       | token_buffer_size = 64    |
       | token_buffer_size = 257   |
       | token_buffer_size = 65536 |
+      | token_buffer_size = 65537 |
+      | token_buffer_size = 1000000 |
       | token_index = NULL        |
       | pause_us = 2000           |
+      | pause_us = 20000          |

@@ -55,6 +55,8 @@ Feature: injected faults
     Given a profile that can inject <fault>
     And a loaded model
     When the host generates 12 tokens as "before"
+    And the host calls cuda_get_vram_usage
+    And the host notes the answer as "usage"
     And the fault is injected
     And the host calls cuda_inference_start as "hit"
     And the host takes 40 tokens of job "hit", if it started
@@ -64,6 +66,9 @@ Feature: injected faults
     And the fault is cleared
     And the host generates 12 tokens as "after"
     Then the texts "before" and "after" are the same
+    When the host calls cuda_get_vram_usage
+    And the host notes the answer as "end"
+    Then the answers "usage" and "end" are the same
 
     Examples:
       | fault    |

@@ -21,11 +21,22 @@ Feature: inference
       | seed        | UINT64_MAX |
       | seed        | 4294967296 |
 
-  @INF-01 @INF-13
-  Scenario: the largest max_tokens is valid, whatever the context length
-    Given a loaded model
+  @INF-01
+  Scenario: the largest max_tokens is valid where the context has room for it
+    Given a loaded model with room for 2048 tokens
     When the host calls cuda_inference_start with max_tokens = 2048
-    Then the process goes on [INF-01]
+    Then the call returns a handle with CUDA_SUCCESS
+    When the host takes 4 tokens
+    Then the text "text" has at least 1 token
+
+  @INF-13
+  Scenario: the largest max_tokens is survived, whatever the context length
+    Given a loaded model
+    When the host calls cuda_inference_start with max_tokens = 2048 as "long"
+    And the host takes 4 tokens of job "long", if it started
+    And the host frees job "long", if it started
+    Then the process goes on
+    And a normal job works
 
   @INF-02
   Scenario Outline: max_tokens outside 1 to 2048 is refused
@@ -56,6 +67,7 @@ Feature: inference
       | 1e30        |
       | -1e-30      |
       | NaN         |
+      | -NaN        |
       | inf         |
       | -inf        |
 
@@ -74,7 +86,9 @@ Feature: inference
   @INF-04
   Scenario Outline: any text is a prompt
     Given a loaded model
-    When the host generates 6 tokens from <prompt>
+    When the host calls cuda_inference_start with prompt = <prompt>, max_tokens = 6
+    Then the call returns a handle with CUDA_SUCCESS
+    When the host takes the rest
     Then the text "text" ends cleanly
 
     Examples:
@@ -157,6 +171,13 @@ Feature: inference
     When the host calls cuda_inference_next_token with token_buffer_size = 0
     Then the call returns false with CUDA_ERROR_INVALID_PARAMETER
 
+  @INF-08
+  Scenario: a buffer that is too small is an error, not the end
+    Given a loaded model
+    When the host generates 24 tokens as "roomy"
+    And the host generates the same tokens with buffers one byte too small, then exactly large enough
+    Then every too-small buffer is refused
+
   @INF-09
   Scenario Outline: a buffer without room is refused
     Given an open job
@@ -177,6 +198,20 @@ Feature: inference
     Then every too-small buffer is refused [INF-09]
     And every buffer that is exactly large enough is filled [INF-09]
     And nothing is lost by a refusal [INF-10]
+
+  @INF-09
+  Scenario Outline: a buffer with more room than any text needs is filled
+    Given an open job
+    When the host calls cuda_inference_next_token with token_buffer_size = <size>
+    Then the call returns true with CUDA_SUCCESS
+
+    Examples:
+      | size    |
+      | 4096    |
+      | 65535   |
+      | 65536   |
+      | 65537   |
+      | 1000000 |
 
   @INF-11
   Scenario Outline: a job can be freed at any point
@@ -217,6 +252,9 @@ Feature: inference
       | job freed midway          |
       | job freed at once         |
       | job freed after a refusal |
+      | job freed with a token pending |
+      | sampled job               |
+      | two jobs                  |
 
   @INF-13
   Scenario: a job that passes the context length ends without harm

@@ -85,7 +85,7 @@ Feature: loading models
   @LOAD-08
   Scenario: failed loads give back what they took
     Given a context
-    When the host runs 40 rounds of: refused load, load truncated model
+    When the host runs 40 rounds of: refused loads of every kind
     Then process VRAM usage does not grow
 
   @LOAD-09
@@ -161,8 +161,21 @@ Feature: loading models
     And the host generates 12 tokens with model = second as "second"
     Then the texts "first" and "second" are the same
     When the host calls cuda_unload_model with model = second
-    And the host generates 12 tokens as "after"
+    And the host calls cuda_check_vram_residency
+    Then the call returns true with CUDA_SUCCESS
+    When the host generates 12 tokens as "after"
     Then the texts "first" and "after" are the same
+
+  @LOAD-12
+  Scenario: a second model outlives the first
+    Given a loaded model
+    And a second model, if the library takes one
+    When the host generates 12 tokens with model = second as "beside"
+    And the host calls cuda_unload_model
+    And the host calls cuda_check_vram_residency with model = second
+    Then the call returns true with CUDA_SUCCESS
+    When the host generates 12 tokens with model = second as "alone"
+    Then the texts "beside" and "alone" are the same
 
   @LOAD-03
   Scenario Outline: malformed files are refused in bounded time and memory: <what>

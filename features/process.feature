@@ -39,5 +39,5 @@ Feature: process hygiene
     Examples:
       | cycle                                                                |
       | init, load in own context, job on the loaded model, unload, destroy  |
-      | refused load, load truncated model                                   |
+      | refused loads of every kind                                   |
       | job, job freed midway                                                |

@@ -19,6 +19,16 @@ Feature: VRAM accounting
     And the host notes the answer as "after"
     Then the answers "before" and "after" are the same
 
+  @VRAM-02
+  Scenario: asking changes nothing
+    Given a loaded model
+    When the host calls cuda_get_vram_usage
+    And the host notes the answer as "first"
+    And the host calls cuda_get_vram_usage 40 times
+    And the host calls cuda_model_get_vram_usage 40 times
+    And the host notes the answer as "last"
+    Then the answers "first" and "last" are the same
+
   @VRAM-03
   Scenario: the process uses at least what its model uses
     Given a loaded model

@@ -37,6 +37,8 @@ pub struct Generation {
     pub last_code: Option<i32>,
     /// Whether every call returned, and with text.
     pub whole: bool,
+    /// Why there is no text at all, where an earlier job of the scenario had one.
+    pub missing: Option<String>,
 }
 
 impl Generation {

@@ -202,7 +202,11 @@ pub fn bytes(path: &Path) -> Vec<u8> {
     path.as_os_str().as_bytes().to_vec()
 }
 
-fn describe(path: &Path) -> Result<Model, SettingError> {
+/// A model as its header describes it.
+///
+/// # Errors
+/// When the header cannot be read.
+pub fn describe(path: &Path) -> Result<Model, SettingError> {
     let facts = inspect(path)?;
     Ok(Model {
         architecture: facts.architecture,

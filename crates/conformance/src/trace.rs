@@ -271,6 +271,8 @@ pub struct Measured {
     pub threads: u32,
     /// Open descriptors and what they refer to.
     pub descriptors: Vec<(i32, String)>,
+    /// Files that are mapped into memory, the library's own and the system's among them.
+    pub mapped: Vec<String>,
 }
 
 /// How a process ended, or had to be ended.

@@ -8,7 +8,7 @@ use crate::trace::{Damage, POISON_BYTE, POISON_INT, POISON_U64, Region, Site, To
 const PAGE: usize = 4096;
 const SLOTS: usize = 16;
 const INPUT: usize = 1 << 20;
-const BUFFER: usize = 64 << 10;
+const BUFFER: usize = 1 << 20;
 const INPUT_STRIDE: usize = INPUT + PAGE;
 const BUFFER_STRIDE: usize = BUFFER + 2 * PAGE;
 const OUTS_STRIDE: usize = 2 * PAGE;

@@ -15,6 +15,7 @@ struct Quick {
     mask: u64,
     floats: u64,
     locale: [u8; 64],
+    thread_locale: usize,
 }
 
 /// The rest: compared after every call in watched sessions, else at the end of a batch.
@@ -59,6 +60,10 @@ impl Baseline {
     }
 }
 
+unsafe extern "C" {
+    fn uselocale(locale: *mut libc::c_void) -> *mut libc::c_void;
+}
+
 impl Quick {
     fn read(output_fd: i32, last_output: u64) -> Self {
         // SAFETY: plain queries; the pointers are to live locals; `setlocale` with NULL only reads.
@@ -76,7 +81,13 @@ impl Quick {
                 locale[..length].copy_from_slice(&name[..length]);
             }
             let output = u64::try_from(position).unwrap_or(last_output);
-            Self { output, mask: bits, floats: float_control(), locale }
+            Self {
+                output,
+                mask: bits,
+                floats: float_control(),
+                locale,
+                thread_locale: uselocale(std::ptr::null_mut()) as usize,
+            }
         }
     }
 
@@ -102,6 +113,10 @@ impl Quick {
         }
         if self.floats != before.floats {
             effects.push(Effect::FloatEnvironment { before: before.floats, after: self.floats });
+        }
+        if self.thread_locale != before.thread_locale {
+            let (before, after) = ("of the process".to_owned(), "of the thread's own".to_owned());
+            effects.push(Effect::Locale { before, after });
         }
         if self.locale != before.locale {
             let text = |bytes: &[u8]| {
@@ -210,6 +225,10 @@ pub fn measure() -> Measured {
         .filter(|(_, target)| !target.ends_with("/fd"))
         .collect();
     descriptors.sort();
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let mut mapped: Vec<String> =
+        maps.lines().filter_map(|line| Some(line[line.find(" /")? + 1..].to_owned())).collect();
+    mapped.dedup();
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages = |at: usize| statm.split(' ').nth(at).and_then(|n| n.trim().parse::<u64>().ok()).unwrap_or(0);
     let threads = std::fs::read_dir("/proc/self/task").map_or(0, |tasks| tasks.count() as u32);
@@ -220,6 +239,7 @@ pub fn measure() -> Measured {
         heap: heap.uordblks as u64 + heap.hblkhd as u64,
         threads,
         descriptors,
+        mapped,
     }
 }
 

@@ -259,6 +259,8 @@ impl Session {
         // SAFETY: sets up this process alone, before any call into the library.
         unsafe {
             libc::setsid();
+            // Rust ignores it from the start; a library that does the same is to be noticed.
+            libc::signal(libc::SIGPIPE, libc::SIG_DFL);
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
             let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
             libc::setrlimit(libc::RLIMIT_CORE, &raw const none);

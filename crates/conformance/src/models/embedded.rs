@@ -17,6 +17,7 @@ pub(super) const MODELS: &[(&str, &str)] = files!(
     "tiny-llama",
     "tiny-llama-bf16",
     "tiny-llama-eos",
+    "tiny-llama-long",
     "tiny-llama-f32",
     "tiny-llama-q4-0",
     "tiny-llama-q4-1",

@@ -2,7 +2,7 @@
 
 use super::{Verdicts, tell};
 use crate::program::{Call, Out};
-use crate::trace::{Observation, POISON_U64, Region, Returned};
+use crate::trace::{Observation, POISON_INT, POISON_U64, Region, Returned};
 
 pub fn judge(observation: &Observation, call: &Call, returned: &Returned, verdicts: &mut Verdicts) {
     let damaged =
@@ -29,6 +29,15 @@ pub fn judge(observation: &Observation, call: &Call, returned: &Returned, verdic
         let expected = format!("{name} is written at its width, {size} bytes");
         (call, expected, format!("byte {at} counted from its start was written"))
     });
+    for (name, value) in [("error_code", returned.code), ("token_index", returned.index)] {
+        let Some(value) = value.filter(|&value| value != POISON_INT) else { continue };
+        // The upper half alone cannot be what the library wrote: it is no code and no index.
+        verdicts.judge("MEM-02", value >> 16 != POISON_INT >> 16, || {
+            let (call, _, _) = tell(observation, "");
+            let expected = format!("{name} is written at its width, 4 bytes");
+            (call, expected, format!("only its lower bytes were written: {value:#x}"))
+        });
+    }
     if let Some(vram) = returned.vram.filter(|&vram| vram != POISON_U64) {
         let half = vram >> 32 == POISON_U64 >> 32;
         verdicts.judge("MEM-02", !half, || {

@@ -11,7 +11,7 @@ pub enum Value {
     Null,
     /// A number without a point, or one of the C limits.
     Integer(i128),
-    /// A number with a point, `NaN`, `inf`, `-inf`.
+    /// A number with a point, `NaN`, `-NaN`, `inf`, `-inf`.
     Real(f32),
     /// A quoted string; bytes and code points stand in braces: `{FF 0A}`, `{U+1F600}`.
     Text(Vec<u8>),
@@ -64,6 +64,7 @@ pub fn value(text: &str) -> Option<(Value, &str)> {
         "INT_MIN" => Value::Integer(i32::MIN.into()),
         "UINT64_MAX" => Value::Integer(u64::MAX.into()),
         "NaN" => Value::Real(f32::NAN),
+        "-NaN" => Value::Real(-f32::NAN),
         "inf" => Value::Real(f32::INFINITY),
         "-inf" => Value::Real(f32::NEG_INFINITY),
         _ if word.starts_with(|c: char| c == '-' || c.is_ascii_digit()) => match word.parse::<i128>() {

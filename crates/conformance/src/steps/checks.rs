@@ -51,6 +51,21 @@ async fn differ(
     report(conversation, step)
 }
 
+#[then(regex = r#"^the texts "(\w+?)" are all the same(?: \[([A-Z0-9]+-\d+)\])?$"#)]
+async fn all_same(conversation: &mut Conversation, stem: String, requirement: String) -> Result<(), String> {
+    let mut names: Vec<String> =
+        conversation.texts.keys().filter(|name| name.starts_with(&stem)).cloned().collect();
+    names.sort_by_key(|name| (name.len(), name.clone()));
+    let mut step =
+        if names.len() < 2 { Err(Stop::Broken(format!("fewer than 2 texts {stem}"))) } else { Ok(()) };
+    for name in names.iter().skip(1) {
+        if step.is_ok() {
+            step = same_texts(conversation, &names[0], name, named(&requirement));
+        }
+    }
+    report(conversation, step)
+}
+
 #[then(regex = r#"^the text "(\w+)" has (at most|at least|exactly) (\d+) tokens?(?: \[([A-Z0-9]+-\d+)\])?$"#)]
 async fn has_tokens(
     conversation: &mut Conversation,
@@ -173,6 +188,9 @@ fn result_is(conversation: &mut Conversation, wanted: &str, requirement: Option<
 }
 
 fn show(generation: &Generation) -> String {
+    if let Some(why) = &generation.missing {
+        return format!("no text: {why}");
+    }
     let text = generation.text();
     let shown: String = String::from_utf8_lossy(&text).chars().take(80).collect();
     format!("{} tokens, {shown:?}", generation.tokens.len())
@@ -180,6 +198,9 @@ fn show(generation: &Generation) -> String {
 
 /// Where two texts part, in words.
 pub fn difference(a: &Generation, b: &Generation) -> String {
+    if let Some(why) = a.missing.as_ref().or(b.missing.as_ref()) {
+        return format!("no text: {why}");
+    }
     let at = a.pieces().iter().zip(b.pieces()).position(|(x, y)| **x != *y);
     match at {
         Some(at) => format!(
@@ -194,7 +215,7 @@ pub fn difference(a: &Generation, b: &Generation) -> String {
 fn same_texts(conversation: &mut Conversation, a: &str, b: &str, requirement: Option<&str>) -> Step {
     let (first, second) = (conversation.text(a)?, conversation.text(b)?);
     // How the bytes are cut into tokens is part of the promise: the same tokens, not only the same text.
-    let good = first.pieces() == second.pieces();
+    let good = first.pieces() == second.pieces() && first.missing == second.missing;
     conversation.judge(requirement, good, || {
         (
             format!("the tokens of {a} and {b}"),
@@ -206,7 +227,7 @@ fn same_texts(conversation: &mut Conversation, a: &str, b: &str, requirement: Op
 
 fn prefix(conversation: &mut Conversation, long: &str, short: &str, requirement: Option<&str>) -> Step {
     let (whole, part) = (conversation.text(long)?, conversation.text(short)?);
-    let good = whole.text().starts_with(&part.text());
+    let good = whole.text().starts_with(&part.text()) && whole.missing == part.missing;
     conversation.judge(requirement, good, || {
         (
             format!("the texts {long} and {short}"),

@@ -61,9 +61,19 @@ fn copy(conversation: &mut Conversation) -> Step {
         .keep();
     let path = folder.join("model.gguf");
     std::fs::copy(&model.path, &path).map_err(|error| Stop::Broken(error.to_string()))?;
+    std::fs::File::options()
+        .write(true)
+        .open(&path)
+        .and_then(|file| file.set_modified(last_change()))
+        .map_err(|error| Stop::Broken(error.to_string()))?;
     conversation.adopt_model(bytes(&path), model.facts.clone());
     conversation.model_file = Some(path);
     Ok(())
+}
+
+/// When the copies of models were last written, as far as their metadata tell: long ago, so that a write shows.
+fn last_change() -> std::time::SystemTime {
+    std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000)
 }
 
 fn rename(conversation: &mut Conversation, name: &str) -> Step {
@@ -125,8 +135,14 @@ fn judge_unchanged(conversation: &mut Conversation, requirement: Option<&str>) -
     let read = |path: Option<&std::path::Path>| path.and_then(|path| std::fs::read(path).ok());
     let original = read(setting.model().map(|model| model.path.as_path()));
     let now = read(conversation.model_file.as_deref());
-    conversation.judge(requirement, now.is_some() && now == original, || {
-        let observed = if now.is_some() { "its content is another" } else { "it is gone" };
+    let time = conversation.model_file.as_ref().and_then(|path| path.metadata().ok()?.modified().ok());
+    let written = time.is_some_and(|time| time != last_change());
+    conversation.judge(requirement, now.is_some() && now == original && !written, || {
+        let observed = match now {
+            Some(now) if Some(&now) == original.as_ref() => "it was written to",
+            Some(_) => "its content is another",
+            None => "it is gone",
+        };
         ("after the load".to_owned(), "the file is as it was".to_owned(), observed.to_owned())
     })
 }

@@ -13,6 +13,9 @@ use crate::trace::{Observation, Outcome};
 /// Calls of each kind that a thread makes: enough for threads to overlap.
 const TURNS: u32 = 200;
 
+/// Threads of this number and above ran alone: what the one `ALONE` below them should get.
+const ALONE: u16 = 1000;
+
 #[when(regex = r"^(\d+) threads at once (.+)$")]
 async fn at_once(conversation: &mut Conversation, threads: u32, what: String) -> Result<(), String> {
     let step = run_threads(conversation, threads, &what).await;
@@ -58,13 +61,20 @@ async fn run_threads(conversation: &mut Conversation, threads: u32, what: &str) 
     let setting = conversation.setting()?;
     let path = setting.model().map(|model| bytes(&model.path)).unwrap_or_default();
     let mut bodies = Vec::new();
-    // The last one runs alone, before the others: what a single thread gets.
-    for at in 0..=threads {
+    for at in 0..threads {
         bodies.push(body(conversation, what, at, &path)?);
     }
-    let alone = bodies.pop().unwrap_or_default();
-    let mut trace = conversation.run(vec![Op::Threads(vec![alone])]).await?;
-    trace.iter_mut().for_each(|observation| observation.thread = 0);
+    // Each alone first: what a single thread gets.
+    let mut trace = Vec::new();
+    for (at, alone) in bodies.iter().enumerate() {
+        // Where all threads ask the same, one is enough.
+        if at > 0 && !what.contains("generate") {
+            break;
+        }
+        let mut own = conversation.run(vec![Op::Threads(vec![alone.clone()])]).await?;
+        own.iter_mut().for_each(|observation| observation.thread = ALONE + at as u16);
+        trace.extend(own);
+    }
     trace.extend(conversation.run(vec![Op::Threads(bodies)]).await?);
     conversation.threads = trace;
     Ok(())
@@ -79,7 +89,7 @@ async fn first_together(conversation: &mut Conversation, threads: u32, what: &st
     let alone = bodies.pop().unwrap_or_default();
     let together = conversation.run(vec![Op::Threads(bodies)]).await?;
     let mut last = conversation.run(vec![Op::Threads(vec![alone])]).await?;
-    last.iter_mut().for_each(|observation| observation.thread = 0);
+    last.iter_mut().for_each(|observation| observation.thread = ALONE);
     last.extend(together);
     let odd = |trace: &[Observation]| died(trace).is_some() || first_odd(trace).is_some();
     // The first process in which something is odd is the one to judge.
@@ -89,10 +99,14 @@ async fn first_together(conversation: &mut Conversation, threads: u32, what: &st
     Ok(())
 }
 
-/// A thread of a trace whose answers are not those of thread 0.
-fn first_odd(trace: &[Observation]) -> Option<u16> {
-    let expected = answers(trace, 0);
-    threads_of(trace).into_iter().find(|&thread| thread != 0 && answers(trace, thread) != expected)
+/// A thread that does not get what it, or the first one, gets alone; and what that is.
+fn first_odd(trace: &[Observation]) -> Option<(u16, Vec<String>)> {
+    let threads = threads_of(trace);
+    threads.iter().filter(|&&thread| thread < ALONE).find_map(|&thread| {
+        let own = ALONE + thread - 1;
+        let alone = answers(trace, if threads.contains(&own) { own } else { ALONE });
+        (answers(trace, thread) != alone).then_some((thread, alone))
+    })
 }
 
 fn body(conversation: &mut Conversation, what: &str, at: u32, path: &[u8]) -> Result<Vec<Op>, Stop> {
@@ -143,7 +157,8 @@ fn body(conversation: &mut Conversation, what: &str, at: u32, path: &[u8]) -> Re
                     prompt: Text::new(PROMPT),
                     max_tokens: 16,
                     temperature: 1.0,
-                    seed: 7,
+                    // One seed a thread: contexts that share one place for it give themselves away.
+                    seed: 7 + u64::from(at),
                     code,
                 }),
                 Op::Drain { result, buffer: 1024, index: Out::Given, limit: 17, pause_us: 0 },
@@ -171,7 +186,11 @@ async fn other_thread(conversation: &mut Conversation, what: &str, name: &str) -
     body.push(Op::Call(Call::Free { result }));
     let trace = conversation.run(vec![Op::Threads(vec![body])]).await?;
     let name = if name.is_empty() { "text" } else { name };
-    conversation.texts.insert(name.to_owned(), Generation::from_trace(&trace));
+    let mut generation = Generation::from_trace(&trace);
+    if let Some(death) = died(&trace) {
+        generation.missing = Some(format!("{}: {}", death.event, death.outcome));
+    }
+    conversation.texts.insert(name.to_owned(), generation);
     Ok(())
 }
 
@@ -212,29 +231,26 @@ fn died(trace: &[Observation]) -> Option<&Observation> {
 
 fn judge_alike(conversation: &mut Conversation, requirement: Option<&str>) -> Step {
     let trace = std::mem::take(&mut conversation.threads);
-    let alone = answers(&trace, 0);
-    if alone.is_empty() || died(&trace).is_some_and(|observation| observation.thread == 0) {
+    let alone = |observation: &&Observation| observation.thread >= ALONE;
+    let failed = trace.iter().filter(alone).any(|one| matches!(one.outcome, Outcome::Died(_)));
+    if failed || !trace.iter().any(|observation| alone(&observation)) {
         return Err(Stop::Blocked("one thread alone gets no answers".to_owned()));
     }
-    let others: Vec<(u16, Vec<String>)> = threads_of(&trace)
-        .into_iter()
-        .filter(|&thread| thread != 0)
-        .map(|thread| (thread, answers(&trace, thread)))
-        .collect();
-    let odd = others.iter().find(|(_, answers)| *answers != alone);
-    let good = odd.is_none() && died(&trace).is_none() && !others.is_empty();
-    conversation.judge(requirement, good, || {
-        let expected = format!("{} answers, as one thread alone gets them", alone.len());
+    let odd = first_odd(&trace);
+    let together = trace.iter().any(|observation| observation.thread < ALONE);
+    conversation.judge(requirement, odd.is_none() && died(&trace).is_none() && together, || {
+        let expected = "what a thread alone gets".to_owned();
         if let Some(death) = died(&trace) {
             return (death.event.to_string(), expected, death.outcome.to_string());
         }
-        let Some((thread, found)) = odd else {
+        let Some((thread, alone)) = odd else {
             return (String::new(), expected, "no thread answered".to_owned());
         };
-        let at = alone.iter().zip(found).position(|(a, b)| a != b);
+        let found = answers(&trace, thread);
+        let at = alone.iter().zip(&found).position(|(a, b)| a != b);
         let shown = match at {
             Some(at) => format!("thread {thread}: {:?} instead of {:?}", found[at], alone[at]),
-            None => format!("thread {thread}: {} answers", found.len()),
+            None => format!("thread {thread}: {} answers instead of {}", found.len(), alone.len()),
         };
         ("several threads at once".to_owned(), expected, shown)
     })
