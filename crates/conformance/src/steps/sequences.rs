@@ -91,8 +91,8 @@ pub async fn good_life(conversation: &mut Conversation) -> Result<Option<(String
     if let Some(model) = conversation.named(Kind::Model, "model") {
         program.push(Op::Call(Call::CheckResidency { model, code }));
     }
-    program.extend([
-        Op::Call(Call::DeviceCount),
+    program.push(Op::Call(Call::DeviceCount));
+    let life = [
         Op::Call(Call::Init { bind: bind_ctx, device: Device::Id(0), code }),
         Op::Call(Call::CheckHealth { ctx, code }),
         Op::Call(Call::LoadModel { bind: bind_model, ctx, path: Text::new(path), vram: code, code }),
@@ -110,7 +110,11 @@ pub async fn good_life(conversation: &mut Conversation) -> Result<Option<(String
         Op::Call(Call::Free { result }),
         Op::Call(Call::UnloadModel { model }),
         Op::Call(Call::Destroy { ctx }),
-    ]);
+    ];
+    // Without a device there is no life to lead.
+    if conversation.devices()? != Some(0) {
+        program.extend(life);
+    }
     let trace = conversation.run(program).await?;
     let works = |observation: &Observation| match &observation.outcome {
         Outcome::Returned(returned) => match returned.value {

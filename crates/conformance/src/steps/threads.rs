@@ -76,6 +76,7 @@ async fn run_threads(conversation: &mut Conversation, threads: u32, what: &str) 
         trace.extend(own);
     }
     trace.extend(conversation.run(vec![Op::Threads(bodies)]).await?);
+    trace.retain(|observation| observation.call().is_some());
     conversation.threads = trace;
     Ok(())
 }
@@ -91,6 +92,8 @@ async fn first_together(conversation: &mut Conversation, threads: u32, what: &st
     let mut last = conversation.run(vec![Op::Threads(vec![alone])]).await?;
     last.iter_mut().for_each(|observation| observation.thread = ALONE);
     last.extend(together);
+    // A process of its own also tells how it loaded the library.
+    last.retain(|observation| observation.call().is_some());
     let odd = |trace: &[Observation]| died(trace).is_some() || first_odd(trace).is_some();
     // The first process in which something is odd is the one to judge.
     if conversation.threads.is_empty() || !odd(&conversation.threads) {
