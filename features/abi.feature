@@ -27,3 +27,12 @@ Feature: the binary
     And the host calls cuda_load_model
     And the host generates 8 tokens as "after"
     Then the texts "before" and "after" are the same
+
+  @ABI-06
+  Scenario: nothing of an unloaded library runs on to the end of the process
+    Given a loaded model
+    When the host generates 8 tokens
+    And the host calls cuda_unload_model
+    And the host calls cuda_destroy
+    And the host unloads the library and leaves the process by exit
+    Then the library lets the process end

@@ -218,8 +218,10 @@ pub enum Op {
     File(FileAction),
     /// Measure the process: memory, descriptors, threads.
     Measure,
-    /// `dlclose` the library, then open it again.
-    Reopen,
+    /// `dlclose` the library, and wait a moment for what may still run in it.
+    Close,
+    /// `dlopen` the library again.
+    Open,
     /// Leave the process by `exit`, so that its destructors run.
     ExitProcess,
 }

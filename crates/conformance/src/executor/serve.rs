@@ -369,10 +369,8 @@ impl Session {
                     }
                 });
             }
-            Op::Reopen => {
-                self.close();
-                self.open();
-            }
+            Op::Close => self.close(),
+            Op::Open => self.open(),
             other => self.run_here(0, other),
         }
     }
@@ -413,7 +411,7 @@ impl Session {
                 exit(0);
             }
             // Only the main thread may close the library or start threads.
-            Op::Threads(_) | Op::Reopen => {}
+            Op::Threads(_) | Op::Close | Op::Open => {}
         }
     }
 
@@ -486,6 +484,8 @@ impl Session {
         let start = self.start_clock(0);
         self.world = World::new(NO_SYMBOLS);
         let closed = self.library.take().map_or(Ok(()), Library::close);
+        // Threads that outlive the code they run crash now, not in the next call.
+        std::thread::sleep(Duration::from_millis(30));
         self.clock(0).store(0, Ordering::SeqCst);
         let effects = self.changes(true);
         let outcome = closed.map_or_else(|error| Outcome::Failed(error.to_string()), |()| Outcome::Done);

@@ -55,9 +55,8 @@ pub fn judge(
         )
     });
     if success {
-        let sticky = code != 0 && code == state.last_code;
-        verdicts.judge("ERR-05", !sticky, || {
-            tell(observation, format!("0, not {} of the call before", describe_code(code)))
+        verdicts.judge("ERR-05", code == 0 || !state.failed, || {
+            tell(observation, format!("0, and not {}, after a call that failed", describe_code(code)))
         });
     }
 }

@@ -74,8 +74,8 @@ pub struct State {
     pub jobs: BTreeMap<Slot, JobState>,
     /// Address and bytes of each message seen.
     pub messages: HashMap<i32, (u64, Vec<u8>)>,
-    /// Code of the last call that reported one.
-    pub last_code: i32,
+    /// Whether a call has failed in this session.
+    pub failed: bool,
 }
 
 impl State {
@@ -109,7 +109,7 @@ impl State {
     /// Takes over what a call did.
     pub fn advance(&mut self, call: &Call, returned: &Returned, facts: &Facts) {
         if let Some(code) = returned.written_code() {
-            self.last_code = code;
+            self.failed |= code != 0;
         }
         if changes_usage(call) {
             for model in self.models.values_mut() {

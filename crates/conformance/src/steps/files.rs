@@ -120,13 +120,11 @@ fn judge_held(conversation: &mut Conversation, requirement: Option<&str>) -> Ste
         return Err(Stop::Blocked("the process could not be looked at".to_owned()));
     };
     let held = measured.descriptors.iter().find(|(_, target)| *target == path);
-    conversation.judge(requirement, held.is_none(), || {
-        let fd = held.map_or(0, |held| held.0);
-        (
-            "after the load".to_owned(),
-            "the file is closed".to_owned(),
-            format!("descriptor {fd} refers to it"),
-        )
+    let mapped = measured.mapped.contains(&path);
+    conversation.judge(requirement, held.is_none() && !mapped, || {
+        let how =
+            held.map_or("it is mapped".to_owned(), |held| format!("descriptor {} refers to it", held.0));
+        ("after the load".to_owned(), "the file is neither open nor mapped".to_owned(), how)
     })
 }
 
@@ -148,10 +146,16 @@ fn judge_unchanged(conversation: &mut Conversation, requirement: Option<&str>) -
 }
 
 /// The library as a whole: opened, closed, and left by `exit`.
-#[when(regex = r"^the host (unloads the library and loads it again|leaves the process by exit)$")]
+#[when(
+    regex = r"^the host (unloads the library and loads it again|leaves the process by exit|unloads the library and leaves the process by exit)$"
+)]
 async fn library(conversation: &mut Conversation, what: String) -> Result<(), String> {
-    let op = if what.starts_with("unloads") { Op::Reopen } else { Op::ExitProcess };
-    let step = conversation.run(vec![op]).await.map(|trace| {
+    let program = match what.as_str() {
+        "unloads the library and loads it again" => vec![Op::Close, Op::Open],
+        "leaves the process by exit" => vec![Op::ExitProcess],
+        _ => vec![Op::Close, Op::ExitProcess],
+    };
+    let step = conversation.run(program).await.map(|trace| {
         let end = trace.into_iter().rfind(|observation| observation.call().is_none());
         conversation.library_event = end;
     });

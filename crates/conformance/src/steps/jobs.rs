@@ -238,6 +238,7 @@ fn in_pieces(
     let mut found = conversation.text(head)?;
     let rest = conversation.text(tail)?;
     found.tokens.extend(rest.tokens);
+    found.missing = found.missing.or(rest.missing);
     let good = expected.pieces() == found.pieces() && expected.missing == found.missing;
     conversation.judge(requirement, good, || {
         let call = format!("the tokens of {head} and {tail}");

@@ -213,8 +213,9 @@ fn part_of_cycle(
             vec![start(loaded()?, 16, PROMPT), take(1), refused, free]
         }
         "job freed with a token pending" => {
-            let small = Op::Drain { result, buffer: 1, index: Out::Given, limit: 1, pause_us: 0 };
-            vec![start(loaded()?, 16, PROMPT), take(1), small.clone(), small, free]
+            // Texts that are empty fit; the first that does not ends this.
+            let small = Op::Drain { result, buffer: 1, index: Out::Given, limit: 12, pause_us: 0 };
+            vec![start(loaded()?, 16, PROMPT), take(1), small, free]
         }
         "sampled job" => {
             let mut sampled = start(loaded()?, 6, PROMPT);
