@@ -19,6 +19,12 @@ Feature: devices and contexts
     When the host opens a context on every device
     Then every device has a context of its own
 
+  @DEV-02
+  Scenario: every device of a machine with several gives a context
+    Given a second device
+    When the host opens a context on every device
+    Then every device has a context of its own
+
   @DEV-03
   Scenario Outline: a device that does not exist is refused
     Given a device

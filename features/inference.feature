@@ -62,7 +62,10 @@ Feature: inference
   @INF-04
   Scenario Outline: any text is a prompt
     Given a loaded model
-    When the host generates 6 tokens from <prompt>
+    When the host calls cuda_inference_start with prompt = <prompt>
+    Then the call returns a handle with CUDA_SUCCESS
+    When the host calls cuda_inference_free
+    And the host generates 6 tokens from <prompt>
     Then the text "text" ends cleanly
 
     Examples:

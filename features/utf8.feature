@@ -21,7 +21,10 @@ Feature: text is UTF-8
   @UTF8-03
   Scenario Outline: prompts in every script work
     Given a loaded model
-    When the host generates 12 tokens from <prompt>
+    When the host calls cuda_inference_start with prompt = <prompt>
+    Then the call returns a handle with CUDA_SUCCESS
+    When the host calls cuda_inference_free
+    And the host generates 12 tokens from <prompt>
     Then the text "text" ends cleanly
     When the host generates 12 tokens from <prompt> as "again"
     Then the texts "text" and "again" are the same

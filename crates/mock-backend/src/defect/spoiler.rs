@@ -51,7 +51,7 @@ mod spoiling {
     use std::time::{Duration, Instant};
 
     use super::Request;
-    use crate::defect::{Defect, count, counted, keep, marked, on, thread, unmark};
+    use crate::defect::{Defect, count, counted, keep, kept, marked, on, thread, unmark};
 
     /// Open jobs.
     static OPEN: AtomicU64 = AtomicU64::new(0);
@@ -97,14 +97,19 @@ mod spoiling {
             let after = on(Defect::AbandonedJobStays) || on(Defect::LongJobStays);
             let file = on(Defect::FileReadAgain) && file_changed(false)
                 || on(Defect::FileMissed) && file_changed(true);
+            let model = std::ptr::from_ref(request.model) as u64;
+            if on(Defect::ContextDiffers) && kept() == 0 {
+                keep(model);
+            }
+            let second = on(Defect::ContextDiffers) && kept() != model;
             OPEN.fetch_add(1, Ordering::SeqCst);
             Self {
                 number,
-                model: std::ptr::from_ref(request.model) as u64,
+                model,
                 max_tokens: request.max_tokens,
                 temperature: request.temperature,
                 seed: request.seed,
-                spoilt: file || after && unmark(),
+                spoilt: file || second || after && unmark(),
                 last: None,
             }
         }
@@ -118,11 +123,13 @@ mod spoiling {
             let (sampled, high) = (self.temperature > 0.0, self.seed >> 32 != 0);
             let process = u64::from(std::process::id()) % 251;
             let address = (std::ptr::from_ref(&PLACE) as u64 >> 12) % 251;
+            let by_check = on(Defect::CheckTurns) || on(Defect::CheckTurnsSampled);
+            let turned_by_check = by_check && index > 0 && unmark();
             let spoils = [
                 (Defect::ThirdJobDiffers, self.number == 3 && index == 0),
                 (Defect::FarTokenDiffers, self.number.is_multiple_of(2) && index == 120),
                 (Defect::ReloadDiffers, counted() > 1 && index == 2),
-                (Defect::ContextDiffers, counted() > 1 && index == 2),
+                (Defect::ContextDiffers, self.spoilt && index == 2),
                 (Defect::SeedMatters, !sampled && self.seed.is_multiple_of(2) && index == 2),
                 (Defect::HighSeedMatters, !sampled && high && index == 2),
                 (Defect::SampledDiffers, sampled && self.number.is_multiple_of(2) && index == 2),
@@ -138,8 +145,8 @@ mod spoiling {
                 (Defect::BufferDiffers, index == 5 && marked()),
                 (Defect::NullIndexDiffers, index == 5 && marked()),
                 (Defect::PauseDiffers, paused && index > 1),
-                (Defect::CheckTurns, index > 0 && marked() && unmark()),
-                (Defect::CheckTurnsSampled, index > 0 && self.temperature > 1.0 && marked() && unmark()),
+                (Defect::CheckTurns, turned_by_check),
+                (Defect::CheckTurnsSampled, turned_by_check && self.temperature > 1.0),
                 (Defect::FaultSticks, marked() && index == 1),
             ];
             let shared = [
