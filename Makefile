@@ -12,7 +12,7 @@ endif
 profile := fixtures/profiles/$(or $(MODEL),mock).yaml
 report := target/conformance/report$(MODEL:%=-%).json
 
-.PHONY: conformance release fetch-smollm2 test setup bench fmt lint format-check clippy docs clean
+.PHONY: conformance release fetch-smollm2 test self-test setup bench fmt lint format-check clippy docs clean
 
 # Exit code 3, incomplete, is success here; README.md says so.
 conformance: release $(MODEL:%=fetch-%)
@@ -29,6 +29,11 @@ fetch-smollm2:
 test:
 	tools/setup test
 	cargo test --workspace
+
+# Every defect of the CPU reference against the whole suite: a quarter of an hour on two cores.
+self-test:
+	tools/setup test
+	cargo test --release -p worker-conformance --test defects -- --ignored --nocapture
 
 setup:
 	tools/setup all

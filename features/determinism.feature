@@ -147,6 +147,14 @@ Feature: determinism
       | 1.0         |
 
   @DET-08
+  Scenario: a long job changes nothing in the very next one
+    Given a loaded model
+    When the host generates 24 tokens as "fresh"
+    And the host generates 120 tokens from "A long job, run to its end" with temperature = 1.2, seed = 21 as "noise"
+    And the host generates 24 tokens as "later"
+    Then the texts "fresh" and "later" are the same
+
+  @DET-08
   Scenario: a job that was abandoned changes nothing
     Given a loaded model
     When the host generates 24 tokens with temperature = 1.0, seed = 5 as "fresh"

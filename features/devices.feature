@@ -39,6 +39,17 @@ Feature: devices and contexts
     When the host opens a context on every device
     Then every device has a context of its own
 
+  @DEV-02
+  Scenario Outline: each device of a machine with several gives a context, whichever is opened first
+    Given a second device
+    When the host calls cuda_init with gpu_device = <device>
+    Then the call returns a handle with CUDA_SUCCESS
+
+    Examples:
+      | device |
+      | 1      |
+      | 0      |
+
   @DEV-03
   Scenario Outline: a device that does not exist is refused
     Given a device

@@ -70,6 +70,12 @@ Feature: error codes
       | cuda_check_vram_residency with model = NULL              |
 
   @ERR-06
+  Scenario: many failed calls leave the library usable
+    Given a loaded model
+    When the host runs 8 rounds of: refused init, refused load, load truncated model, refused start
+    Then a normal job works
+
+  @ERR-06
   Scenario Outline: a failed next call leaves the job and the model usable
     Given an open job
     When the host calls <failing>

@@ -64,7 +64,8 @@ Feature: injected faults
     And the host calls cuda_check_device_health
     And the host frees job "hit", if it started
     And the fault is cleared
-    And the host generates 12 tokens as "after"
+    Then a normal job works
+    When the host generates 12 tokens as "after"
     Then the texts "before" and "after" are the same
     When the host calls cuda_get_vram_usage
     And the host notes the answer as "end"

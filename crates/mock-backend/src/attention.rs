@@ -31,22 +31,27 @@ pub enum Phase {
     Single,
 }
 
+/// Where attention reads, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Attention<'c> {
+    /// Keys and values, those of the new tokens included.
+    pub cache: &'c KvCache,
+    /// The layer of the cache.
+    pub layer: usize,
+    /// Position of the first new token.
+    pub start: usize,
+    /// Heads.
+    pub shape: Shape,
+    /// Whether several threads may work.
+    pub parallel: bool,
+}
+
 impl Phase {
     /// [`attend`] with the lanes of the phase.
-    #[expect(clippy::too_many_arguments, reason = "those of `attend`")]
-    pub fn attend(
-        self,
-        out: &mut [f32],
-        queries: &[f32],
-        cache: &KvCache,
-        layer: usize,
-        start: usize,
-        shape: Shape,
-        parallel: bool,
-    ) {
+    pub fn attend(self, out: &mut [f32], queries: &[f32], attention: Attention) {
         match self {
-            Self::Prompt => attend::<PROMPT_LANES>(out, queries, cache, layer, start, shape, parallel),
-            Self::Single => attend::<FLOAT_LANES>(out, queries, cache, layer, start, shape, parallel),
+            Self::Prompt => attend::<PROMPT_LANES>(out, queries, attention),
+            Self::Single => attend::<FLOAT_LANES>(out, queries, attention),
         }
     }
 }
@@ -60,21 +65,14 @@ const PARALLEL_WORK: usize = 1 << 15;
 /// [`PROMPT_LANES`] for the tokens of a prompt, [`FLOAT_LANES`] for generated ones. All of that is llama.cpp's way;
 /// a sum in another order ends in other bits, a few of these in other rounded activations, and then texts part
 /// at choices that are no near ties at all.
-fn attend<const LANES: usize>(
-    out: &mut [f32],
-    queries: &[f32],
-    cache: &KvCache,
-    layer: usize,
-    start: usize,
-    shape: Shape,
-    parallel: bool,
-) {
+fn attend<const LANES: usize>(out: &mut [f32], queries: &[f32], attention: Attention) {
+    let Attention { start, shape, parallel, .. } = attention;
     let tokens = queries.len() / (shape.heads * shape.head_size);
     let work = tokens * (start + tokens) * shape.heads * shape.head_size;
     let head = |index: usize, out: &mut [f32]| {
         let token = index / shape.heads;
         let query = &queries[index * shape.head_size..(index + 1) * shape.head_size];
-        attend_head::<LANES>(out, query, cache, layer, index % shape.heads, start + token + 1, shape);
+        attend_head::<LANES>(out, query, attention, index % shape.heads, start + token + 1);
     };
     if parallel && work > PARALLEL_WORK {
         out.par_chunks_mut(shape.head_size).enumerate().for_each(|(index, out)| head(index, out));
@@ -86,12 +84,11 @@ fn attend<const LANES: usize>(
 fn attend_head<const LANES: usize>(
     out: &mut [f32],
     query: &[f32],
-    cache: &KvCache,
-    layer: usize,
+    attention: Attention,
     head: usize,
     positions: usize,
-    shape: Shape,
 ) {
+    let Attention { cache, layer, shape, .. } = attention;
     let query: Vec<f32> = query.iter().map(|&x| round_to_half(x)).collect();
     let at = head / (shape.heads / shape.kv_heads) * shape.head_size * 2;
     let size = shape.head_size * 2;
@@ -142,7 +139,8 @@ mod tests {
         cache.store(0, 0, &[1.0, 0.0, 0.0, 1.0], &[0.5, 1.0, -2.0, 3.0]);
         let shape = Shape { heads: 4, kv_heads: 2, head_size: 2 };
         let mut out = [0.0; 8];
-        attend::<FLOAT_LANES>(&mut out, &[1.0; 8], &cache, 0, 0, shape, false);
+        let attention = Attention { cache: &cache, layer: 0, start: 0, shape, parallel: false };
+        attend::<FLOAT_LANES>(&mut out, &[1.0; 8], attention);
         assert_eq!(out, [0.5, 1.0, 0.5, 1.0, -2.0, 3.0, -2.0, 3.0]);
     }
 
@@ -155,7 +153,8 @@ mod tests {
         let shape = Shape { heads: 1, kv_heads: 1, head_size: 1 };
         let mut out = [0.0; 2];
         // Two tokens, at positions 0 and 1: neither sees position 2.
-        attend::<FLOAT_LANES>(&mut out, &[1.0, 1.0], &cache, 0, 0, shape, false);
+        let attention = Attention { cache: &cache, layer: 0, start: 0, shape, parallel: false };
+        attend::<FLOAT_LANES>(&mut out, &[1.0, 1.0], attention);
         assert_eq!(out, [1.0, 2.0]);
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use crate::code::ErrorCode;
+use crate::defect::{self, Defect};
 use crate::ledger::Ledger;
 
 /// Memory of a device where `WORKER_MOCK_VRAM_BYTES` does not say: 24 GiB.
@@ -22,8 +23,27 @@ pub fn count() -> usize {
 pub fn open(id: i32) -> Result<Arc<Ledger>, ErrorCode> {
     let devices = devices();
     if devices.is_empty() {
+        if defect::on(Defect::NoDeviceUnknown) {
+            return Err(ErrorCode::Unknown);
+        }
+        if defect::on(Defect::NoDeviceContext) && id < 0 {
+            return Err(ErrorCode::InvalidParameter);
+        }
         return Err(ErrorCode::DeviceNotFound);
     }
+    let spoilt = match id {
+        0 => defect::on(Defect::NoDeviceWorks),
+        1 => defect::on(Defect::SecondDeviceFails),
+        _ => false,
+    };
+    if spoilt {
+        return Err(ErrorCode::Unknown);
+    }
+    let id = match id {
+        i32::MIN if defect::on(Defect::NegativeIsADevice) => 0,
+        id if defect::on(Defect::CountIsADevice) && id as usize == devices.len() => id - 1,
+        id => id,
+    };
     let index = usize::try_from(id).map_err(|_| ErrorCode::InvalidDevice)?;
     devices.get(index).cloned().ok_or(ErrorCode::InvalidDevice)
 }

@@ -16,6 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::code::{self, ErrorCode};
+use crate::defect::{self, Defect};
 use crate::device;
 use crate::fault::{Site, strike};
 use crate::job::{self, Job};
@@ -36,9 +37,10 @@ fn answer<T>(error_code: *mut c_int, failure: T, body: impl FnOnce() -> Result<T
         Ok(value) => (value, ErrorCode::Success),
         Err(code) => (failure, code),
     };
-    if !error_code.is_null() {
+    let raw = defect::boundary::raw(code);
+    if defect::boundary::written(error_code, code) {
         // SAFETY: not NULL, so the caller gives room for an int (module header).
-        unsafe { error_code.write(code.raw()) };
+        unsafe { error_code.write(raw) };
     }
     value
 }
@@ -67,10 +69,24 @@ fn release<T>(handle: *mut T) {
 /// See the module header.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuda_init(gpu_device: c_int, error_code: *mut c_int) -> *mut CudaContext {
-    answer(error_code, std::ptr::null_mut(), || {
-        let ledger = device::open(gpu_device)?;
-        Ok(Box::into_raw(Box::new(CudaContext(ledger))))
-    })
+    let context = answer(error_code, std::ptr::null_mut(), || {
+        let unasked = defect::on(Defect::InitWithoutCode) && error_code.is_null();
+        let ledger = device::open(if unasked { 0 } else { gpu_device });
+        let ledger = ledger.inspect_err(|_| defect::boundary::init_refused())?;
+        defect::boundary::opened(&ledger)?;
+        if defect::on(Defect::SharedContext) && defect::kept() != 0 {
+            return Ok(defect::kept() as *mut CudaContext);
+        }
+        let context = Box::into_raw(Box::new(CudaContext(ledger)));
+        if defect::on(Defect::SharedContext) {
+            defect::keep(context as u64);
+        }
+        Ok(context)
+    });
+    if defect::on(Defect::RefusedInitZero) && context.is_null() {
+        defect::overwrite(error_code, 0);
+    }
+    context
 }
 
 /// Closes a context.
@@ -79,13 +95,21 @@ pub unsafe extern "C" fn cuda_init(gpu_device: c_int, error_code: *mut c_int) ->
 /// See the module header.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuda_destroy(ctx: *mut CudaContext) {
+    // SAFETY: NULL or a live context (module header).
+    if let Ok(context) = unsafe { borrow(ctx) } {
+        defect::boundary::closed(&context.0);
+    }
+    if defect::on(Defect::SharedContext) {
+        return;
+    }
     release(ctx);
 }
 
 /// Number of devices (M0-W-1100).
 #[unsafe(no_mangle)]
 pub extern "C" fn cuda_get_device_count() -> c_int {
-    catch_unwind(device::count).ok().and_then(|count| c_int::try_from(count).ok()).unwrap_or(0)
+    let count = catch_unwind(device::count).ok().and_then(|count| c_int::try_from(count).ok()).unwrap_or(0);
+    defect::boundary::count_of_devices(count)
 }
 
 /// Loads a GGUF file (M0-W-1200, M0-W-1210 to M0-W-1212, M0-W-1220).
@@ -100,17 +124,44 @@ pub unsafe extern "C" fn cuda_load_model(
     error_code: *mut c_int,
 ) -> *mut CudaModel {
     answer(error_code, std::ptr::null_mut(), || {
+        if defect::on(Defect::AllNullLoad)
+            && ctx.is_null()
+            && model_path.is_null()
+            && vram_bytes_used.is_null()
+        {
+            defect::peep(model_path.cast(), 1);
+        }
         // SAFETY: NULL or a live context (module header).
         let context = unsafe { borrow(ctx) }?;
-        if model_path.is_null() || vram_bytes_used.is_null() {
+        let usage_needed = !defect::on(Defect::NullUsageAccepted);
+        if model_path.is_null() && defect::on(Defect::NullPathReports3) {
+            return Err(ErrorCode::ModelLoadFailed);
+        }
+        if model_path.is_null() || (vram_bytes_used.is_null() && usage_needed) {
             return Err(ErrorCode::InvalidParameter);
         }
         // SAFETY: not NULL, so a NUL-terminated string (module header).
         let path = unsafe { CStr::from_ptr(model_path) };
+        if defect::on(Defect::ReadsPastPath) {
+            defect::peep(path.as_ptr().cast(), path.to_bytes().len() + 64);
+        }
         let path = Path::new(OsStr::from_bytes(path.to_bytes()));
-        let model = Model::load(path, &context.0).map_err(|error| error.code())?;
-        // SAFETY: not NULL, so room for a u64 (module header).
-        unsafe { vram_bytes_used.write(model.usage()) };
+        defect::boundary::loading(&context.0)?;
+        let model = Model::load(path, &context.0).map_err(|error| {
+            if defect::on(Defect::UsageOfFailedLoad) {
+                // SAFETY: not NULL, so room for a u64 (module header).
+                unsafe { vram_bytes_used.write(4096) };
+            }
+            defect::boundary::load_failed(path, &context.0, error.code())
+        })?;
+        defect::boundary::loaded(&context.0, error_code);
+        if !vram_bytes_used.is_null() && defect::on(Defect::NarrowUsage) {
+            // SAFETY: not NULL, so room for a u64 (module header), and for half of it.
+            unsafe { vram_bytes_used.cast::<u32>().write(model.usage() as u32) };
+        } else if !vram_bytes_used.is_null() {
+            // SAFETY: not NULL, so room for a u64 (module header).
+            unsafe { vram_bytes_used.write(defect::boundary::reported(model.usage())) };
+        }
         Ok(Box::into_raw(Box::new(CudaModel(Arc::new(model)))))
     })
 }
@@ -121,6 +172,9 @@ pub unsafe extern "C" fn cuda_load_model(
 /// See the module header.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuda_unload_model(model: *mut CudaModel) {
+    // SAFETY: NULL or a live model (module header).
+    let live = unsafe { borrow(model) };
+    defect::boundary::unloading(live.ok().map(|model| &*model.0));
     release(model);
 }
 
@@ -130,6 +184,9 @@ pub unsafe extern "C" fn cuda_unload_model(model: *mut CudaModel) {
 /// See the module header.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuda_model_get_vram_usage(model: *mut CudaModel) -> u64 {
+    if defect::on(Defect::QueryRace) && defect::crowded() {
+        return 0;
+    }
     // SAFETY: NULL or a live model (module header).
     unsafe { borrow(model) }.map_or(0, |model| model.0.usage())
 }
@@ -147,20 +204,39 @@ pub unsafe extern "C" fn cuda_inference_start(
     seed: u64,
     error_code: *mut c_int,
 ) -> *mut InferenceResult {
-    answer(error_code, std::ptr::null_mut(), || {
+    let result = answer(error_code, std::ptr::null_mut(), || {
+        if model.is_null() && defect::on(Defect::NullModelReports4) {
+            return Err(ErrorCode::InferenceFailed);
+        }
         // SAFETY: NULL or a live model (module header).
         let model = unsafe { borrow(model) }?;
+        let word = prompt.is_null() && defect::on(Defect::NullPromptAccepted);
+        let prompt = if word { c"word".as_ptr() } else { prompt };
         if prompt.is_null() {
             return Err(ErrorCode::InvalidParameter);
         }
-        job::check_ranges(max_tokens, temperature).map_err(|error| error.code())?;
+        let (max_tokens, temperature) = defect::boundary::clamped(max_tokens, temperature)?;
+        job::check_ranges(max_tokens, temperature).map_err(|error| {
+            defect::boundary::start_refused(&model.0);
+            error.code()
+        })?;
         // SAFETY: not NULL, so a NUL-terminated string (module header).
         let prompt = unsafe { CStr::from_ptr(prompt) };
-        let prompt = prompt.to_str().map_err(|_| ErrorCode::InvalidParameter)?;
+        defect::boundary::prompt_taken(prompt);
+        let prompt = prompt.to_str().map_err(|error| {
+            defect::boundary::prompt_is_no_text(error, prompt);
+            ErrorCode::InvalidParameter
+        })?;
+        defect::job::refused(prompt, max_tokens, temperature, seed)?;
+        defect::boundary::starting(&model.0)?;
         let job =
             Job::start(&model.0, prompt, max_tokens, temperature, seed).map_err(|error| error.code())?;
         Ok(Box::into_raw(Box::new(InferenceResult(job))))
-    })
+    });
+    if defect::on(Defect::NextSticksToStart) && !result.is_null() {
+        defect::overwrite(error_code, defect::keep(0) as c_int);
+    }
+    result
 }
 
 /// Gives the next token of a job as text (M0-W-1310, M0-W-1311, M0-W-1824).
@@ -175,32 +251,62 @@ pub unsafe extern "C" fn cuda_inference_next_token(
     token_index: *mut c_int,
     error_code: *mut c_int,
 ) -> bool {
-    answer(error_code, false, || {
+    let mut ended = false;
+    if defect::on(Defect::EndUnwritten) && !error_code.is_null() {
+        // SAFETY: not NULL, so the caller gives room for an int, which it has set (module header).
+        defect::keep(unsafe { error_code.read() } as u64);
+    }
+    let given = answer(error_code, false, || {
+        defect::token::nulls(result.is_null(), token_out.is_null(), token_index.is_null())?;
         // SAFETY: NULL or a live job that no other call uses (module header).
         let job = unsafe { result.as_mut() }.ok_or(ErrorCode::InvalidParameter)?;
         if token_out.is_null() {
+            if defect::on(Defect::NullBufferReports0) {
+                return Ok(false);
+            }
             return Err(ErrorCode::InvalidParameter);
         }
-        let room = usize::try_from(token_buffer_size).unwrap_or(0);
+        defect::token::asked(token_buffer_size, token_index.is_null());
+        let trusted = token_buffer_size < 0 && defect::on(Defect::NegativeSizeTrusted);
+        let room = if trusted { 1024 } else { usize::try_from(token_buffer_size).unwrap_or(0) };
         if room == 0 {
-            return Err(ErrorCode::InvalidParameter);
+            return defect::token::no_room();
         }
-        let Some(produced) = job.0.peek()? else { return Ok(false) };
-        let bytes = produced.text.as_bytes();
-        if bytes.len() >= room {
-            return Err(ErrorCode::InvalidParameter);
+        if defect::on(Defect::PromptKept) {
+            defect::peep(defect::keep(defect::readable()) as *const u8, 1);
+        }
+        let Some(produced) = job.0.peek()? else {
+            ended = true;
+            return defect::token::ended(&mut job.0);
+        };
+        let bytes = defect::token::cut(produced.text.as_bytes(), room);
+        let needed = bytes.len() + usize::from(defect::on(Defect::ExactFitRefused) && !bytes.is_empty());
+        if needed >= room {
+            let code = defect::token::too_small();
+            if defect::on(Defect::RefusalLosesToken) {
+                job.0.take();
+            }
+            return Err(code);
         }
         // SAFETY: `bytes` and its NUL fit into the `room` bytes at `token_out`, which is no memory of ours.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), token_out.cast(), bytes.len()) };
-        // SAFETY: as before; `bytes.len() < room`.
-        unsafe { token_out.add(bytes.len()).write(0) };
-        if !token_index.is_null() {
-            // SAFETY: not NULL, so room for an int (module header).
-            unsafe { token_index.write(produced.index) };
+        if !(defect::on(Defect::NoNul) && produced.index == 5) {
+            // SAFETY: as before; `bytes.len() < room`.
+            unsafe { token_out.add(bytes.len()).write(0) };
         }
+        if !token_index.is_null() {
+            let index = defect::token::index(produced.index);
+            // SAFETY: not NULL, so room for an int (module header).
+            unsafe { token_index.write(index) };
+        }
+        defect::token::given(token_out.cast(), room, produced, token_index);
         job.0.take();
         Ok(true)
-    })
+    });
+    if defect::on(Defect::EndUnwritten) && ended {
+        defect::overwrite(error_code, defect::kept() as c_int);
+    }
+    given
 }
 
 /// Frees a job.
@@ -209,6 +315,13 @@ pub unsafe extern "C" fn cuda_inference_next_token(
 /// See the module header.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuda_inference_free(result: *mut InferenceResult) {
+    if result.is_null() && defect::on(Defect::FreeNullAborts) {
+        std::process::abort();
+    }
+    // SAFETY: NULL or a live job (module header).
+    if let Ok(job) = unsafe { borrow(result) } {
+        defect::token::freeing(&job.0);
+    }
     release(result);
 }
 
@@ -218,10 +331,15 @@ pub unsafe extern "C" fn cuda_inference_free(result: *mut InferenceResult) {
 /// See the module header.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuda_check_vram_residency(model: *mut CudaModel, error_code: *mut c_int) -> bool {
-    answer(error_code, false, || {
+    let written = if defect::on(Defect::ResidencyUnwritten) { std::ptr::null_mut() } else { error_code };
+    answer(written, false, || {
+        if model.is_null() && defect::on(Defect::NullResidencyReports7) {
+            return Err(ErrorCode::VramResidencyFailed);
+        }
         // SAFETY: NULL or a live model (module header).
         unsafe { borrow(model) }?;
-        strike(Site::Residency).map_or(Ok(true), Err)
+        defect::boundary::checked_residency()?;
+        strike(Site::Residency).filter(|_| !defect::on(Defect::ResidencyHidden)).map_or(Ok(true), Err)
     })
 }
 
@@ -232,7 +350,12 @@ pub unsafe extern "C" fn cuda_check_vram_residency(model: *mut CudaModel, error_
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuda_get_vram_usage(model: *mut CudaModel) -> u64 {
     // SAFETY: NULL or a live model (module header).
-    unsafe { borrow(model) }.map_or(0, |model| model.0.usage())
+    let model = unsafe { borrow(model) };
+    if defect::on(Defect::QueriesDiffer) {
+        return model.map_or(0, |model| model.0.at_rest());
+    }
+    let none = if defect::on(Defect::NullModelUsage) { u64::MAX } else { 0 };
+    model.map_or(none, |model| model.0.usage())
 }
 
 /// Bytes that this process holds on the device of a context, 0 for NULL.
@@ -242,7 +365,9 @@ pub unsafe extern "C" fn cuda_get_vram_usage(model: *mut CudaModel) -> u64 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuda_get_process_vram_usage(ctx: *mut CudaContext) -> u64 {
     // SAFETY: NULL or a live context (module header).
-    unsafe { borrow(ctx) }.map_or(0, |context| context.0.used())
+    let context = unsafe { borrow(ctx) };
+    let none = if defect::on(Defect::NullProcessUsage) { 4096 } else { 0 };
+    context.map_or(none, |context| defect::boundary::process_usage(context.0.used()))
 }
 
 /// Whether the device works.
@@ -251,17 +376,29 @@ pub unsafe extern "C" fn cuda_get_process_vram_usage(ctx: *mut CudaContext) -> u
 /// See the module header.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuda_check_device_health(ctx: *mut CudaContext, error_code: *mut c_int) -> bool {
-    answer(error_code, false, || {
+    let healthy = answer(error_code, false, || {
+        if ctx.is_null() && defect::on(Defect::NullHealthy) {
+            return Ok(true);
+        }
         // SAFETY: NULL or a live context (module header).
         unsafe { borrow(ctx) }?;
-        strike(Site::Health).map_or(Ok(true), Err)
-    })
+        defect::boundary::checked_health()?;
+        strike(Site::Health).map_or(Ok(true), |code| Err(defect::boundary::sick(code)))
+    });
+    if defect::on(Defect::HealthTrueWithCode) && healthy && defect::count() == 3 {
+        defect::overwrite(error_code, 99);
+    }
+    if defect::on(Defect::WideCode) && !error_code.is_null() {
+        // SAFETY: none: four bytes more than the caller gives.
+        unsafe { error_code.add(1).write_volatile(0) };
+    }
+    healthy
 }
 
 /// Static message of a code (M0-W-1501).
 #[unsafe(no_mangle)]
 pub extern "C" fn cuda_error_message(error_code: c_int) -> *const c_char {
-    code::message(error_code).as_ptr()
+    defect::message::spoilt(error_code, code::message(error_code))
 }
 
 #[cfg(test)]

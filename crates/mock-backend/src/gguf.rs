@@ -7,6 +7,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::defect::{self, Defect};
+
 pub mod cursor;
 pub mod error;
 pub mod metadata;
@@ -45,7 +47,7 @@ pub fn read_header(source: &dyn Source) -> Result<Header, GgufError> {
         return Err(GgufError::Magic);
     }
     let version = cursor.u32()?;
-    if version != VERSION {
+    if version != VERSION && !(defect::on(Defect::Version2Loads) && version == 2) {
         return Err(GgufError::Version(version));
     }
     let tensor_count = cursor.u64()?;

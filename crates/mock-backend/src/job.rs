@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use crate::attention::Phase;
 use crate::code::ErrorCode;
+use crate::defect::spoiler::{Request, Spoiler};
+use crate::defect::{self, Defect};
 use crate::fault::{Site, strike};
 use crate::kv_cache::KvCache;
 use crate::ledger::{OutOfMemory, Reservation};
@@ -83,6 +85,7 @@ pub struct Job {
     limit: i32,
     waiting: Option<Produced>,
     ended: bool,
+    spoiler: Spoiler,
 }
 
 impl Job {
@@ -95,17 +98,22 @@ impl Job {
         seed: u64,
     ) -> Result<Self, StartError> {
         check_ranges(max_tokens, temperature)?;
+        let seed = defect::job::seed(seed, max_tokens);
         let input = model.tokenizer().encode(prompt)?;
         let parameters = &model.parameters;
         if input.len() >= parameters.context {
+            if defect::on(Defect::LongPromptBreaksJobs) {
+                defect::mark();
+            }
             return Err(StartError::Context { tokens: input.len(), context: parameters.context });
         }
         if let Some(code) = strike(Site::Start) {
+            let code = if defect::on(Defect::KvFaultReports4) { ErrorCode::InferenceFailed } else { code };
             return Err(StartError::Fault(code));
         }
         // A job that would overrun the context ends at its end (INF-13).
         let room = i32::try_from(parameters.context - input.len()).unwrap_or(i32::MAX);
-        let limit = max_tokens.min(room);
+        let limit = max_tokens.min(room) + i32::from(defect::on(Defect::OneTooMany) && max_tokens < room);
         let positions = input.len() + limit as usize;
         let (layers, width) = (parameters.layers, parameters.kv_width());
         let cache_bytes = KvCache::bytes(layers, positions, width).ok_or(StartError::HostMemory)? as u64;
@@ -114,6 +122,9 @@ impl Job {
         let reservation = model.ledger.reserve(cache_bytes.saturating_add(scratch_bytes))?;
         let cache = KvCache::new(layers, positions, width).map_err(|_| StartError::HostMemory)?;
         model.open_job(reservation.bytes());
+        if defect::on(Defect::ProcessWithoutJobs) {
+            defect::keep(defect::kept() + reservation.bytes());
+        }
         Ok(Self {
             model: Arc::clone(model),
             reservation,
@@ -127,6 +138,7 @@ impl Job {
             limit,
             waiting: None,
             ended: false,
+            spoiler: Spoiler::new(&Request { model, max_tokens, temperature, seed }),
         })
     }
 
@@ -134,11 +146,14 @@ impl Job {
     pub fn peek(&mut self) -> Result<Option<&Produced>, ErrorCode> {
         if self.waiting.is_none() && !self.ended {
             if self.taken >= self.limit {
+                if defect::on(Defect::FullContextAborts) && self.seen + 1 >= self.model.parameters.context {
+                    std::process::abort();
+                }
                 self.ended = true;
                 return Ok(None);
             }
             if let Some(code) = strike(Site::Token(self.taken as u64)) {
-                return Err(code);
+                return defect::job::struck(code).map(|()| None);
             }
             self.produce()?;
         }
@@ -149,7 +164,24 @@ impl Job {
     pub fn take(&mut self) {
         if self.waiting.take().is_some() {
             self.taken += 1;
+            if defect::on(Defect::IndexGap) && self.taken == 17 {
+                self.taken += 1;
+            }
+            if defect::on(Defect::LongJobStays) && self.taken == 50 {
+                defect::mark();
+            }
         }
+    }
+
+    /// What defects ask of a job: tokens given, whether it ended, and its model.
+    pub(crate) fn progress(&self) -> (i32, bool, &Arc<Model>) {
+        (self.taken, self.ended, &self.model)
+    }
+
+    /// Begins the indices anew, as a defect wants it.
+    pub(crate) fn restart(&mut self) {
+        self.ended = false;
+        self.taken = 0;
     }
 
     /// Logits of the last token that was run, for comparisons: (vocabulary).
@@ -174,6 +206,8 @@ impl Job {
             self.ended = true;
             return Err(ErrorCode::InferenceFailed);
         };
+        let shift = self.spoiler.shift(self.taken);
+        let token = if shift == 0 { token } else { (token + shift) % self.scratch.logits.len() as u32 };
         self.input.clear();
         self.input.push(token);
         let tokenizer = self.model.tokenizer();
@@ -189,7 +223,13 @@ impl Job {
 
 impl Drop for Job {
     fn drop(&mut self) {
-        self.model.close_job(self.reservation.bytes());
+        let bytes = self.reservation.bytes();
+        if defect::on(Defect::ProcessWithoutJobs) {
+            defect::keep(defect::kept() - bytes);
+        }
+        if !defect::on(Defect::JobKeepsUsage) {
+            self.model.close_job(bytes);
+        }
     }
 }
 

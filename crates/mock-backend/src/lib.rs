@@ -4,6 +4,7 @@
 //! tests, its fuzz target and tools.
 
 pub mod code;
+pub mod defect;
 pub mod device;
 pub mod fault;
 pub mod ffi;

@@ -1,6 +1,6 @@
 //! The `llama` architecture: RMS norm, rotary positions, grouped queries, SwiGLU, tied or separate output.
 
-use crate::attention::{Phase, Shape};
+use crate::attention::{Attention, Phase, Shape};
 use crate::hyper_parameters::HyperParameters;
 use crate::kv_cache::KvCache;
 use crate::network::{Batch, Scratch, add, shape};
@@ -76,7 +76,9 @@ impl Llama {
             self.place(index, start, cache, s);
             s.attended.clear();
             s.attended.resize(s.queries.len(), 0.0);
-            phase.attend(&mut s.attended, &s.queries, cache, index, start, self.shape, threads > 1);
+            let attention =
+                Attention { cache, layer: index, start, shape: self.shape, parallel: threads > 1 };
+            phase.attend(&mut s.attended, &s.queries, attention);
             s.operand.input(&s.attended, phase).apply(&mut s.normed, &layer.output, threads);
             add(&mut s.x, &s.normed);
             if index + 1 == self.layers.len() {

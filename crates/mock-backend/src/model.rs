@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::code::ErrorCode;
+use crate::defect::{self, Defect};
 use crate::gguf::{self, FileSource, GgufError, Source};
-use crate::hyper_parameters::{HyperParameterError, HyperParameters};
+use crate::hyper_parameters::{Architecture, HyperParameterError, HyperParameters};
 use crate::ledger::{Ledger, OutOfMemory, Reservation};
 use crate::network::Network;
 use crate::pool::{Pool, configured_threads};
@@ -94,7 +95,15 @@ pub struct Model {
 impl Model {
     /// Loads the file at `path` onto the device of `ledger`.
     pub fn load(path: &Path, ledger: &Arc<Ledger>) -> Result<Self, LoadError> {
-        Self::load_from(&FileSource::open(path)?, ledger, configured_threads())
+        let source = FileSource::open(path)?;
+        let model = Self::load_from(&source, ledger, configured_threads())?;
+        if defect::on(Defect::FileReadAgain) || defect::on(Defect::FileMissed) {
+            defect::spoiler::remember(path);
+        }
+        if defect::on(Defect::FileHeldOpen) {
+            std::mem::forget(source);
+        }
+        Ok(model)
     }
 
     /// As [`Self::load`], from any source and with a number of threads.
@@ -102,6 +111,9 @@ impl Model {
         let header = gguf::read_header(source)?;
         let parameters = HyperParameters::new(&header.metadata)?;
         // All tensors are resident, so the header alone tells whether they fit (LOAD-04, LOAD-06).
+        if defect::on(Defect::Gpt2Refused) && parameters.architecture == Architecture::Gpt2 {
+            return Err(LoadError::Weights("a model of this architecture".to_owned()));
+        }
         let weights = ledger.reserve(header.tensor_bytes)?;
         let tokenizer = Tokenizer::new(&header.metadata)?;
         let tokens = tokenizer.vocabulary().tokens.len();
@@ -120,12 +132,23 @@ impl Model {
 
     /// Bytes held on the device: weights, and the KV caches and activations of open jobs (VRAM-01).
     pub fn usage(&self) -> u64 {
-        self.weights.bytes() + self.job_bytes.load(Ordering::Acquire)
+        let weights = match self.weights.bytes() {
+            bytes if defect::on(Defect::UsageWithoutTensors) => bytes / 4 * 3,
+            bytes if defect::on(Defect::UsageDequantised) => bytes + (128 << 20),
+            bytes if defect::on(Defect::UsageCreeps) => bytes + 64 * defect::counted(),
+            bytes => bytes,
+        };
+        weights + self.job_bytes.load(Ordering::Acquire)
     }
 
     /// Vocabulary and algorithm.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
+    }
+
+    /// Bytes of the weights alone.
+    pub(crate) fn at_rest(&self) -> u64 {
+        self.weights.bytes()
     }
 
     pub(crate) fn open_job(&self, bytes: u64) {

@@ -1,5 +1,7 @@
 //! Turns the bytes of tokens into whole code points: an unfinished one is held back until it is complete.
 
+use crate::defect::{self, Defect};
+
 /// Bytes that may yet become a code point, at most three.
 #[derive(Debug, Default)]
 pub struct TextStream {
@@ -12,6 +14,7 @@ impl TextStream {
     /// Bytes that can never become a code point are dropped, and no replacement character is put in their
     /// place (UTF8-04). NUL is dropped too: it would end the C string that carries the text.
     pub fn push(&mut self, bytes: &[u8]) -> String {
+        let split = !self.held.is_empty();
         self.held.extend_from_slice(bytes);
         let mut text = String::new();
         let mut rest = self.held.as_slice();
@@ -26,7 +29,12 @@ impl TextStream {
                     let (good, bad) = rest.split_at(error.valid_up_to());
                     text.push_str(std::str::from_utf8(good).unwrap_or_default());
                     match error.error_len() {
-                        Some(length) => rest = &bad[length..],
+                        Some(length) => {
+                            if defect::on(Defect::Replacement) {
+                                text.push('\u{fffd}');
+                            }
+                            rest = &bad[length..];
+                        }
                         None => {
                             rest = bad;
                             break;
@@ -34,6 +42,12 @@ impl TextStream {
                     }
                 }
             }
+        }
+        if defect::on(Defect::SplitDropped) {
+            rest = &[];
+        }
+        if defect::on(Defect::SplitTwice) && split && !text.is_ascii() {
+            text = text.repeat(2);
         }
         self.held = rest.to_vec();
         text.retain(|character| character != '\0');

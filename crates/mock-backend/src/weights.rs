@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::defect::{self, Defect};
 use crate::gguf::{Header, Source, TensorInfo};
 use crate::quant::{TensorType, dequantize};
 
@@ -95,7 +96,8 @@ impl<'f> Loader<'f> {
         let used = used.max(wanted.len()).min(info.dimensions.len());
         let same = used == wanted.len()
             && info.dimensions[..used].iter().zip(wanted).all(|(&found, &wanted)| found == wanted as u64);
-        if same {
+        let size = || info.dimensions.iter().product::<u64>() == wanted.iter().product::<usize>() as u64;
+        if same || (defect::on(Defect::ShapeIgnored) && size()) {
             return Ok(info);
         }
         Err(WeightError::Shape { name: name.into(), found: info.dimensions.clone(), wanted: wanted.to_vec() })
@@ -109,7 +111,10 @@ impl<'f> Loader<'f> {
         data.resize(size, 0);
         for (i, chunk) in data.chunks_mut(CHUNK_BYTES).enumerate() {
             let offset = info.offset + (i * CHUNK_BYTES) as u64;
-            self.source.read_at(chunk, offset).map_err(|error| WeightError::Read(name.into(), error))?;
+            let read = self.source.read_at(chunk, offset);
+            if !defect::on(Defect::TruncatedLoads) {
+                read.map_err(|error| WeightError::Read(name.into(), error))?;
+            }
         }
         Ok(data)
     }

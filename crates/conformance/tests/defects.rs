@@ -1,0 +1,197 @@
+//! The suite's test of itself: each defect of the CPU reference is caught by the requirement that it breaks, and the
+//! sound build by none.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use worker_contract::{Level, catalogue};
+
+/// A MUST that no defect breaks, and why none can.
+const UNBROKEN: [(&str, &str); 3] = [
+    (
+        "ABI-01",
+        "Rust cannot leave out a function that it exports; broken libraries in C do, in tests/backends",
+    ),
+    (
+        "ABI-03",
+        "an unresolved symbol is made by the linker; broken libraries in C have one, in tests/backends",
+    ),
+    (
+        "ABI-04",
+        "a switch at run time changes no signature; a broken library in C has a wrong one, in tests/backends",
+    ),
+];
+
+/// Defects that hang on time or on threads that meet: which other requirements fail with them varies.
+const UNSTEADY: [&str; 6] =
+    ["message-race", "init-race", "count-race", "query-race", "job-race", "pause-differs"];
+
+/// Defects that plain `cargo test` tries, on the requirement that each breaks alone.
+const SAMPLE: [&str; 5] = [
+    "third-health-says-99",
+    "null-prompt-accepted",
+    "exact-fit-refused",
+    "high-seed-matters",
+    "fault-sticks",
+];
+
+/// The CPU reference as cargo built it.
+struct Mock {
+    library: PathBuf,
+    defects: Vec<Defect>,
+}
+
+/// A line of its catalogue.
+struct Defect {
+    name: String,
+    requirement: String,
+    summary: String,
+}
+
+/// What a run of the program found.
+struct Run {
+    code: Option<i32>,
+    failing: BTreeSet<String>,
+    text: String,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Builds the CPU reference as this test was built, optimised or not; the files that cargo made.
+fn build(arguments: &[&str]) -> Vec<PathBuf> {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["build", "--package", "worker-mock", "--message-format", "json"]).args(arguments);
+    if !cfg!(debug_assertions) {
+        command.arg("--release");
+    }
+    let output = command.current_dir(root()).output().expect("cargo starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|message| ["worker_mock", "defects"].iter().any(|name| message["target"]["name"] == **name))
+        .flat_map(|message| message["filenames"].as_array().cloned().unwrap_or_default())
+        .filter_map(|name| name.as_str().map(PathBuf::from))
+        .collect()
+}
+
+fn library(files: &[PathBuf]) -> PathBuf {
+    let library = files.iter().find(|path| path.extension().is_some_and(|extension| extension == "so"));
+    library.expect("cargo names the library it built").clone()
+}
+
+/// Builds the library with its defects, in a folder of its own so that the plain one stays.
+fn mock() -> Mock {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../defects");
+    let folder = folder.to_str().expect("a folder in UTF-8");
+    let files = build(&["--features", "defects", "--lib", "--example", "defects", "--target-dir", folder]);
+    let list = files.iter().find(|path| path.ends_with("examples/defects")).expect("the list of defects");
+    let output = Command::new(list).output().expect("the list of defects starts");
+    let defects = String::from_utf8_lossy(&output.stdout).lines().map(Defect::parse).collect();
+    Mock { library: library(&files), defects }
+}
+
+impl Defect {
+    fn parse(line: &str) -> Self {
+        let parts: Vec<&str> = line.split('\t').collect();
+        let [name, requirement, summary] = parts[..] else { panic!("`{line}` has not three parts") };
+        Self { name: name.to_owned(), requirement: requirement.to_owned(), summary: summary.to_owned() }
+    }
+}
+
+fn run(library: &Path, defect: Option<&str>, arguments: &[&str]) -> Run {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let report = folder.path().join("report.json");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_worker-conformance"));
+    command.arg("run").arg("--library").arg(library).arg("--json").arg(&report);
+    command.arg("--profile").arg(root().join("fixtures/profiles/mock.yaml"));
+    command.args(["--level", "strict"]).args(arguments);
+    command.env("WORKER_CONFORMANCE_MODELS", Path::new(env!("CARGO_TARGET_TMPDIR")).join("models"));
+    command.env_remove("WORKER_MOCK_DEFECT").env_remove("WORKER_LIBRARY");
+    command.envs(defect.map(|name| ("WORKER_MOCK_DEFECT", name)));
+    let output = command.output().expect("the program starts");
+    let text =
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    let report: Value = std::fs::read(report)
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .unwrap_or_else(|| panic!("{defect:?} gives no report:\n{text}"));
+    let all = report["requirements"].as_array().expect("a list of requirements");
+    let failing = all
+        .iter()
+        .filter(|one| one["status"] == "fail")
+        .filter_map(|one| one["id"].as_str().map(str::to_owned))
+        .collect();
+    Run { code: output.status.code(), failing, text }
+}
+
+#[test]
+fn a_plain_build_contains_no_defect() {
+    let library = library(&build(&["--lib"]));
+    let bytes = std::fs::read(&library).expect("the library");
+    let sign = b"WORKER_MOCK_DEFECT";
+    assert!(!bytes.windows(sign.len()).any(|window| window == sign), "{} has defects", library.display());
+}
+
+#[test]
+fn every_must_has_a_defect_or_a_reason_why_not() {
+    let broken: BTreeSet<String> = mock().defects.into_iter().map(|defect| defect.requirement).collect();
+    let known: BTreeSet<&str> = catalogue().iter().map(|requirement| requirement.id.as_str()).collect();
+    for id in &broken {
+        assert!(known.contains(id.as_str()), "a defect breaks {id}, which is no requirement");
+    }
+    for (id, reason) in UNBROKEN {
+        assert!(known.contains(id) && !broken.contains(id), "{id} is broken, though {reason}");
+    }
+    let open: Vec<&str> = catalogue()
+        .iter()
+        .filter(|requirement| requirement.level == Level::Must)
+        .map(|requirement| requirement.id.as_str())
+        .filter(|id| !broken.contains(*id) && UNBROKEN.iter().all(|(known, _)| known != id))
+        .collect();
+    assert!(open.is_empty(), "no defect breaks {open:?}");
+}
+
+#[test]
+fn a_sample_of_defects_is_caught() {
+    let mock = mock();
+    for name in SAMPLE {
+        let defect = mock.defects.iter().find(|defect| defect.name == name).expect("a defect of the sample");
+        let run = run(&mock.library, Some(name), &["--only", &defect.requirement]);
+        assert!(run.failing.contains(&defect.requirement), "{name}: {}\n{}", defect.summary, run.text);
+    }
+}
+
+/// The whole kill matrix.
+#[test]
+#[ignore = "run by make self-test"]
+fn every_defect_is_caught_by_its_requirement_and_the_sound_build_by_none() {
+    let mock = mock();
+    let sound = run(&mock.library, None, &[]);
+    assert_eq!((sound.code, sound.failing.len()), (Some(0), 0), "the sound build is blamed:\n{}", sound.text);
+    let mut matrix = String::new();
+    let mut missed = Vec::new();
+    for (at, defect) in mock.defects.iter().enumerate() {
+        let Defect { name, requirement, summary } = defect;
+        let run = run(&mock.library, Some(name), &[]);
+        let caught = run.failing.contains(requirement);
+        let others = match UNSTEADY.contains(&name.as_str()) {
+            true => format!("{requirement}, others vary"),
+            false => run.failing.into_iter().collect::<Vec<_>>().join(", "),
+        };
+        let line =
+            format!("{name:<32} {requirement:<9} {:<7} {others}", if caught { "caught" } else { "MISSED" });
+        eprintln!("{:>3}/{} {line}", at + 1, mock.defects.len());
+        writeln!(matrix, "{}", line.trim_end()).expect("a text takes a line");
+        if !caught {
+            missed.push(format!("{name} ({requirement}): {summary}"));
+        }
+    }
+    assert!(missed.is_empty(), "not caught:\n{}", missed.join("\n"));
+    insta::assert_snapshot!("kill_matrix", matrix);
+}

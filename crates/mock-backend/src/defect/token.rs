@@ -1,0 +1,141 @@
+//! What defects do where a token is given, and where its job is freed.
+
+use std::ffi::c_int;
+
+use super::{Defect, keep, kept, lose, mark, on, peep, scribble, unmark};
+use crate::code::ErrorCode;
+use crate::job::{Job, Produced};
+
+/// NULL arguments of a call for a token.
+pub(crate) fn nulls(result: bool, buffer: bool, index: bool) -> Result<(), ErrorCode> {
+    if on(Defect::NullOutputs) && !result && buffer && index {
+        peep(std::ptr::null(), 1);
+    }
+    if on(Defect::NullResultReports4) && result {
+        return Err(ErrorCode::InferenceFailed);
+    }
+    if on(Defect::NullIndexRefused) && index {
+        return Err(ErrorCode::InvalidParameter);
+    }
+    if on(Defect::NullBufferBreaksJobs) && !result && buffer {
+        mark();
+    }
+    Ok(())
+}
+
+/// How a token is asked for.
+pub(crate) fn asked(size: c_int, no_index: bool) {
+    let marks = (on(Defect::BufferDiffers) && size >= 65536) || (on(Defect::NullIndexDiffers) && no_index);
+    if marks {
+        mark();
+    } else if on(Defect::BufferDiffers) || on(Defect::NullIndexDiffers) {
+        unmark();
+    }
+}
+
+/// Room for nothing.
+pub(crate) fn no_room() -> Result<bool, ErrorCode> {
+    refused();
+    if on(Defect::ErrorLooksLikeEnd) || on(Defect::ErrorIsTrue) {
+        return Ok(on(Defect::ErrorIsTrue));
+    }
+    Err(ErrorCode::InvalidParameter)
+}
+
+/// Room for less than the text.
+pub(crate) fn too_small() -> ErrorCode {
+    refused();
+    if on(Defect::SmallBufferReports3) { ErrorCode::ModelLoadFailed } else { ErrorCode::InvalidParameter }
+}
+
+fn refused() {
+    if on(Defect::NextSticksToStart) {
+        keep(5);
+    }
+    if on(Defect::FreeAfterErrorBreaks) || on(Defect::RefusedKeepsVram) {
+        keep(1);
+    }
+}
+
+/// At the end of a sequence.
+pub(crate) fn ended(job: &mut Job) -> Result<bool, ErrorCode> {
+    let again = on(Defect::EndReports4) || on(Defect::EndRestarts);
+    if again && keep(kept() + 1) == 2 {
+        keep(0);
+        if on(Defect::EndRestarts) {
+            job.restart();
+        } else {
+            return Err(ErrorCode::InferenceFailed);
+        }
+    }
+    Ok(false)
+}
+
+/// The part of a text that is given.
+pub(crate) fn cut(text: &[u8], room: usize) -> &[u8] {
+    if on(Defect::Truncates) && text.len() >= room { &text[..room - 1] } else { text }
+}
+
+/// The index that is told.
+pub(crate) fn index(right: i32) -> i32 {
+    if on(Defect::IndexGoesOn) {
+        return keep(kept() + 1) as i32;
+    }
+    right + i32::from(on(Defect::IndexFromOne))
+}
+
+/// A token was written to the buffer.
+pub(crate) fn given(buffer: *mut u8, room: usize, produced: &Produced, index: *mut c_int) {
+    let text = produced.text.as_bytes();
+    if on(Defect::BytesNotText) && text.first().is_some_and(|byte| *byte >= 0xc2) {
+        scribble(buffer, 0xc1);
+    }
+    if on(Defect::WritesPastEnd) {
+        scribble(buffer.wrapping_add(room), 0);
+    }
+    if on(Defect::WritesBefore) && produced.index == 3 {
+        scribble(buffer.wrapping_sub(1), 0);
+    }
+    if on(Defect::WideIndex) && !index.is_null() {
+        scribble(index.wrapping_add(1).cast(), 0);
+    }
+    if on(Defect::BufferKept) {
+        keep(buffer as u64);
+    }
+    if on(Defect::PrintsLate) && produced.index == 2 {
+        println!("{}", produced.text);
+    }
+    if on(Defect::EndReports4) || on(Defect::EndRestarts) {
+        keep(0);
+    }
+}
+
+/// A job goes.
+pub(crate) fn freeing(job: &Job) {
+    let (given, ended, model) = job.progress();
+    let midway = given > 0 && !ended;
+    if on(Defect::ExitInFreeMidway) && given == 5 {
+        std::process::exit(3);
+    }
+    if on(Defect::FreeAtOnceAborts) && given == 0 && !ended {
+        std::process::abort();
+    }
+    if on(Defect::AbandonedJobStays) && midway {
+        mark();
+    }
+    if on(Defect::MidwayKeepsVram) && midway {
+        lose(&model.ledger, 64);
+    }
+    if on(Defect::MidwayKeepsDescriptor) && midway {
+        std::mem::forget(std::fs::File::open("/dev/null"));
+    }
+    if on(Defect::FreeAfterErrorBreaks) && keep(0) == 1 {
+        mark();
+    }
+    if on(Defect::RefusedKeepsVram) && keep(0) == 1 {
+        lose(&model.ledger, 64);
+    }
+    if on(Defect::BufferKept) && kept() != 0 {
+        scribble(keep(0) as *mut u8, 0);
+    }
+}
