@@ -29,14 +29,10 @@ const UNBROKEN: [(&str, &str); 3] = [
 const UNSTEADY: [&str; 6] =
     ["message-race", "init-race", "count-race", "query-race", "job-race", "pause-differs"];
 
-/// Defects that plain `cargo test` tries, on the requirement that each breaks alone.
-const SAMPLE: [&str; 5] = [
-    "third-health-says-99",
-    "null-prompt-accepted",
-    "exact-fit-refused",
-    "high-seed-matters",
-    "fault-sticks",
-];
+/// Defects that plain `cargo test` tries, on the requirement that each breaks alone. Those that only the
+/// scenarios of other requirements bring out are left to the whole matrix.
+const SAMPLE: [&str; 5] =
+    ["refused-init-says-0", "null-prompt-accepted", "exact-fit-refused", "high-seed-matters", "fault-sticks"];
 
 /// The CPU reference as cargo built it.
 struct Mock {
@@ -192,6 +188,7 @@ fn every_defect_is_caught_by_its_requirement_and_the_sound_build_by_none() {
             missed.push(format!("{name} ({requirement}): {summary}"));
         }
     }
-    assert!(missed.is_empty(), "not caught:\n{}", missed.join("\n"));
+    // The matrix first: it is worth reading in either case.
     insta::assert_snapshot!("kill_matrix", matrix);
+    assert!(missed.is_empty(), "not caught:\n{}", missed.join("\n"));
 }
