@@ -85,9 +85,11 @@ fn level(value: f32, scale: f32, lowest: i32, highest: i32) -> i32 {
 }
 
 fn extremes(values: &[f32]) -> (f32, f32) {
-    values
+    let (low, high) = values
         .iter()
-        .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), value| (low.min(*value), high.max(*value)))
+        .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), value| (low.min(*value), high.max(*value)));
+    // Which of two zeros is the smaller is left to the machine; adding makes both positive.
+    (low + 0.0, high + 0.0)
 }
 
 /// The value furthest from zero, with its sign.
@@ -140,7 +142,7 @@ fn super_block(values: &[f32], bits: u32, out: &mut Vec<u8>) {
         .map(|run| {
             let (low, high) = extremes(run);
             let low = low.min(0.0);
-            ((high - low).max(0.0) / highest as f32, -low)
+            ((high - low).max(0.0) / highest as f32, 0.0 - low)
         })
         .collect();
     let top = wanted.iter().fold((0.0_f32, 0.0_f32), |top, run| (top.0.max(run.0), top.1.max(run.1)));

@@ -110,7 +110,8 @@ mod tests {
             let path = store.path(name).unwrap();
             let facts = inspect(&path).unwrap();
             assert_eq!(facts.architecture, recipe.architecture.name());
-            assert_eq!((facts.context_length, facts.width), (512, recipe.sizes.width as u64));
+            let sizes = (recipe.sizes.context as u64, recipe.sizes.width as u64);
+            assert_eq!((facts.context_length, facts.width), sizes);
             assert_eq!(facts.add_bos, Some(true));
             let length = std::fs::metadata(&path).unwrap().len();
             // Padding alone is neither header nor tensor: under one unit for each tensor.
