@@ -72,7 +72,7 @@ Feature: error codes
   @ERR-06
   Scenario: many failed calls leave the library usable
     Given a loaded model
-    When the host runs 8 rounds of: refused init, refused load, load truncated model, refused start
+    When the host runs 8 rounds of: refused init, refused load, refused loads of every kind, refused start
     Then a normal job works
 
   @ERR-06

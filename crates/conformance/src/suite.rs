@@ -227,7 +227,8 @@ fn open(executor: &Arc<Executor>) -> Result<Verdicts, crate::executor::ExecutorE
 
 /// The features with only the scenarios that are asked for.
 fn select(request: &Request) -> Result<Vec<gherkin::Feature>, SuiteError> {
-    let mut features = features::all()?;
+    // Tags may stand at the examples of an outline, so these are put in first.
+    let mut features = expand(features::all()?)?;
     let asked = |feature: &gherkin::Feature, rule: Option<&gherkin::Rule>, scenario: &gherkin::Scenario| {
         let by_id = request.only.is_empty()
             || features::tags(feature, rule, scenario)
@@ -325,9 +326,8 @@ fn play(
         .map_err(|error| SuiteError::Broken(vec![error.to_string()]))?;
     let before = Arc::clone(&setting);
     let (after, shown) = (Arc::clone(&results), Arc::clone(&progress));
-    let expanded = expand(features)?;
     let run = Conversation::cucumber::<&str>()
-        .with_parser(Parsed(expanded))
+        .with_parser(Parsed(features))
         .with_writer(Watcher {
             progress: Box::new(Shared(Arc::clone(&progress))),
             undefined: Arc::clone(&undefined),

@@ -237,9 +237,6 @@ fn a_signature_that_differs_is_named() {
 #[test]
 fn what_callers_cannot_tell_is_noted_and_not_blamed() {
     let source = SOUND
-        .replacen("uint64_t cuda_get_vram_usage", "int64_t cuda_get_vram_usage", 1)
-        .replacen("int *token_index", "unsigned *token_index", 1)
-        .replacen("*token_index =", "*(int *)token_index =", 1)
         .replacen("uint64_t *vram_bytes_used", "void *vram_bytes_used", 1)
         .replacen("*vram_bytes_used =", "*(int *)vram_bytes_used =", 1)
         .replacen("cuda_destroy(CudaContext *ctx)", "cuda_destroy(void **ctx)", 1);
@@ -248,9 +245,17 @@ fn what_callers_cannot_tell_is_noted_and_not_blamed() {
     let notes: Vec<&str> = verdicts.notes.iter().map(|note| note.text.as_str()).collect();
     insta::assert_snapshot!(notes.join("\n"), @r"
     cuda_load_model: parameter 3 (vram_bytes_used) is a pointer to void, which callers cannot tell
-    cuda_inference_next_token: parameter 4 (token_index) is a pointer to an unsigned integer of 4 bytes, which callers cannot tell
-    cuda_get_vram_usage: the result is a signed integer of 8 bytes, which callers cannot tell
     ");
+}
+
+#[test]
+fn another_signedness_is_another_type() {
+    let source = SOUND
+        .replacen("uint64_t cuda_get_vram_usage", "int64_t cuda_get_vram_usage", 1)
+        .replacen("int *token_index", "unsigned *token_index", 1)
+        .replacen("*token_index =", "*(int *)token_index =", 1);
+    let (_, verdicts) = judge(&build("gcc x.c", &source, &["-g"]));
+    assert_eq!(verdicts.findings.len(), 2, "{:?}", found(&verdicts));
 }
 
 #[test]
