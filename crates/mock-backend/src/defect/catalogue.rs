@@ -129,7 +129,7 @@ catalogue! {
     TinyNegativeAccepted "INF-03" "tiny-negative-accepted" "a temperature just below 0 is taken for 0"
     InfinityReports4 "INF-03" "infinity-reports-4" "an infinite temperature is reported as 4"
     ControlRefused "INF-04" "control-refused" "prompts with control characters are refused"
-    MarkupFails "INF-04" "markup-refused" "a prompt with <s> in it is refused"
+    MarkupFails "INF-04" "markup-refused" "a prompt with markup in it is refused"
     BadPromptAborts "INF-05" "surrogate-aborts" "a surrogate in a prompt ends the process"
     BadPromptBreaksJobs "INF-05" "bad-prompt-breaks-jobs" "no job starts once a prompt was cut in a code point"
     IndexFromOne "INF-06" "index-from-1" "indices begin at 1"
