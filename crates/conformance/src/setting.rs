@@ -177,6 +177,16 @@ impl Setting {
         self.models.iter().find(|model| model.architecture == architecture)
     }
 
+    /// Whether the library runs this fixture of the suite. One that has models of its own in the profile may know
+    /// none of the tensor types of the fixtures, and owes them nothing.
+    ///
+    /// # Errors
+    /// When the fixture cannot be made.
+    pub fn runs_fixture(&self, name: &str) -> Result<bool, ModelError> {
+        let path = self.store.path(name)?;
+        Ok(self.models.iter().any(|model| model.path == path))
+    }
+
     /// The architecture for fixtures that depend on one.
     pub fn architecture(&self) -> Architecture {
         match self.model() {

@@ -136,7 +136,7 @@ impl Server {
                 libc::fork()
             };
             match pid {
-                0 => Session::start(self.shared, self.output, path, library.take()).serve(served),
+                0 => Session::start(self.shared, self.output, path, library.take()).serve(),
                 -1 => header.status.store(-1, Ordering::SeqCst),
                 pid => {
                     header.pid.store(pid, Ordering::SeqCst);
@@ -295,9 +295,8 @@ impl Session {
         }
     }
 
-    fn serve(mut self, number: u32) -> ! {
+    fn serve(mut self) -> ! {
         let header = self.shared.header();
-        let _ = number;
         let mut seen = 0;
         loop {
             let batch = header.batch.load(Ordering::SeqCst);

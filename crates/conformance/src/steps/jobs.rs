@@ -217,14 +217,17 @@ async fn load_roomy(conversation: &mut Conversation) -> Step {
     if setting.model().is_some_and(|model| model.facts.context_length >= ROOM) {
         return super::givens::load(conversation, "model", "context").await;
     }
-    let path = setting.store.path("tiny-llama-long").map_err(|error| Stop::Broken(error.to_string()))?;
-    let model = crate::setting::describe(&path).map_err(|error| Stop::Broken(error.to_string()))?;
+    let broken = |error: &dyn std::fmt::Display| Stop::Broken(error.to_string());
+    if !setting.runs_fixture("tiny-llama").map_err(|error| broken(&error))? {
+        let why =
+            "no model of the profile has a context of that length, and it names none of the suite's own";
+        return Err(Stop::NotApplicable(why.to_owned()));
+    }
+    let path = setting.store.path("tiny-llama-long").map_err(|error| broken(&error))?;
+    let model = crate::setting::describe(&path).map_err(|error| broken(&error))?;
     conversation.adopt_model(crate::setting::bytes(&path), model.facts);
     conversation.model_file = Some(path);
-    match super::givens::load(conversation, "model", "context").await {
-        Err(Stop::Blocked(why)) if setting.model_of("llama").is_none() => Err(Stop::NotApplicable(why)),
-        other => other,
-    }
+    super::givens::load(conversation, "model", "context").await
 }
 
 fn in_pieces(

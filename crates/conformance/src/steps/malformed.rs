@@ -29,12 +29,17 @@ async fn load_each(conversation: &mut Conversation, item: &str) -> Step {
     // A library that does not run the base refuses the file for another reason.
     let mut left: Vec<(&Malformed, Vec<u8>)> = Vec::new();
     for model in models.into_iter().filter(|model| setting.model_of(malformed_base(model)).is_some()) {
+        // Only a library that runs the base owes it to load what is valid and made from it.
+        let runs = setting.runs_fixture(&model.base).map_err(|error| Stop::Broken(error.to_string()))?;
+        if model.expect == Expect::Loads && !runs {
+            continue;
+        }
         let path =
             setting.store.malformed_path(&model.name).map_err(|error| Stop::Broken(error.to_string()))?;
         left.push((model, bytes(&path)));
     }
     if left.is_empty() {
-        let why = "the library runs none of the architectures that the corpus is made from";
+        let why = "the library runs none of the models that these are made from";
         return Err(Stop::NotApplicable(why.to_owned()));
     }
     conversation.options.memory = Some(MEMORY);
