@@ -18,6 +18,17 @@ Feature: text is UTF-8
       | 2.0         | 4    |
       | 2.0         | 5    |
 
+  @UTF8-02
+  Scenario Outline: code points that tokens split arrive whole, once, and in the call that completes them
+    Given a loaded model "<model>" whose greedy texts are known
+    When the host generates every text that is known of "<model>"
+    Then the code points of known texts of "<model>" arrive whole, once, and in the call that completes them
+
+    Examples:
+      | model      |
+      | tiny-llama |
+      | tiny-gpt2  |
+
   @UTF8-03
   Scenario Outline: prompts in every script work
     Given a loaded model

@@ -5,6 +5,7 @@ mod conversation;
 pub mod executor;
 pub mod exit_code;
 mod features;
+mod known_text;
 pub mod models;
 pub mod oracle;
 pub mod profile;

@@ -12,6 +12,7 @@ mod blocks;
 mod change;
 mod embedded;
 mod gguf;
+pub mod golden;
 mod grammar;
 pub mod inspect;
 mod layout;

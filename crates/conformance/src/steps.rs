@@ -9,6 +9,7 @@ mod generations;
 mod givens;
 mod invariants;
 pub mod jobs;
+mod known;
 mod malformed;
 mod rounds;
 mod sequences;

@@ -267,6 +267,9 @@ impl Session {
             let file = libc::rlimit { rlim_cur: FILE_LIMIT, rlim_max: FILE_LIMIT };
             libc::setrlimit(libc::RLIMIT_FSIZE, &raw const file);
         }
+        if shared.header().options.load(Ordering::SeqCst) & option::ORDINARY != 0 {
+            obey_permissions();
+        }
         fault::install(shared.header());
         let symbols = library.as_ref().map_or(NO_SYMBOLS, Symbols::resolve);
         let mut session = Self {
@@ -489,6 +492,28 @@ impl Session {
         let effects = self.changes(true);
         let outcome = closed.map_or_else(|error| Outcome::Failed(error.to_string()), |()| Outcome::Done);
         self.end(0, outcome, now() - start, effects);
+    }
+}
+
+/// Gives up the capabilities by which a superuser opens files that nobody may read.
+fn obey_permissions() {
+    #[repr(C)]
+    struct Header {
+        version: u32,
+        pid: i32,
+    }
+    /// Effective, permitted, inheritable; two words each.
+    type Sets = [[u32; 3]; 2];
+    const VERSION_3: u32 = 0x2008_0522;
+    const DAC_OVERRIDE_AND_READ_SEARCH: u32 = 1 << 1 | 1 << 2;
+    let header = Header { version: VERSION_3, pid: 0 };
+    let mut sets: Sets = [[0; 3]; 2];
+    // SAFETY: version 3 reads a header and reads or writes two sets of three words, all of them live locals. A process
+    // may always give up what it has; one that never had it is left as it is.
+    unsafe {
+        libc::syscall(libc::SYS_capget, &raw const header, sets.as_mut_ptr());
+        sets[0].iter_mut().for_each(|set| *set &= !DAC_OVERRIDE_AND_READ_SEARCH);
+        libc::syscall(libc::SYS_capset, &raw const header, sets.as_ptr());
     }
 }
 

@@ -73,6 +73,8 @@ pub struct Options {
     pub environment: Vec<(String, String)>,
     /// Compare the whole process state after every call.
     pub watch: bool,
+    /// Without the superuser's right to read files whatever their permissions.
+    pub ordinary_user: bool,
     /// Resident memory in bytes, where less than usual is enough.
     pub memory: Option<u64>,
 }
@@ -316,7 +318,9 @@ impl Session {
         }
         header.batch.store(0, Ordering::SeqCst);
         header.done.store(0, Ordering::SeqCst);
-        header.options.store(if options.watch { option::WATCH } else { 0 }, Ordering::SeqCst);
+        let watch = if options.watch { option::WATCH } else { 0 };
+        let ordinary = if options.ordinary_user { option::ORDINARY } else { 0 };
+        header.options.store(watch | ordinary, Ordering::SeqCst);
         self.number = header.ended.load(Ordering::SeqCst).wrapping_add(1);
         header.wanted.store(self.number, Ordering::SeqCst);
         futex_wake(&header.wanted);

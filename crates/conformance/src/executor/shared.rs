@@ -40,6 +40,8 @@ pub mod state {
 pub mod option {
     /// Compare the whole process state after every call, not only at the end of a batch.
     pub const WATCH: u32 = 1;
+    /// Give up the right to read files whatever their permissions.
+    pub const ORDINARY: u32 = 2;
 }
 
 /// The start of the shared memory. All fields are atomics: three processes look at them.

@@ -32,6 +32,9 @@ pub(super) const MODELS: &[(&str, &str)] = files!(
     "tiny-llama-tied",
 );
 
+/// Tokens of greedy jobs.
+pub(super) const GREEDY: &str = include_str!("../../../../fixtures/golden/greedy.yaml");
+
 /// The malformed models, one item of a requirement a file.
 pub(super) const MALFORMED: &[(&str, &str)] = files!(
     "malformed",

@@ -96,9 +96,7 @@ fn lock_away(conversation: &mut Conversation) -> Step {
     let Some(path) = conversation.model_file.clone() else { return Ok(()) };
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o0))
         .map_err(|error| Stop::Broken(error.to_string()))?;
-    if std::fs::File::open(&path).is_ok() {
-        return Err(Stop::NotApplicable("this user reads every file, whatever its permissions".to_owned()));
-    }
+    conversation.options.ordinary_user = true;
     conversation.private_models.remove(&bytes(&path));
     Ok(())
 }

@@ -1,0 +1,83 @@
+//! Greedy jobs whose text is known: code points that are split over tokens arrive whole, once and in time (UTF8-02).
+
+use cucumber::{given, then, when};
+
+use super::arguments::{Arguments, Value};
+use super::checks::named;
+use super::generations::whole_job;
+use super::report;
+use crate::conversation::{Conversation, Step, Stop};
+use crate::known_text::{Comparison, compare};
+use crate::models::golden::{Golden, goldens};
+use crate::setting::{bytes, describe};
+
+#[given(regex = r#"^a loaded model "([\w-]+)" whose greedy texts are known$"#)]
+async fn known_model(conversation: &mut Conversation, name: String) -> Result<(), String> {
+    let step = load_known(conversation, &name).await;
+    report(conversation, step)
+}
+
+#[when(regex = r#"^the host generates every text that is known of "([\w-]+)"$"#)]
+async fn generate_known(conversation: &mut Conversation, name: String) -> Result<(), String> {
+    let step = generate_all(conversation, &name).await;
+    report(conversation, step)
+}
+
+#[then(
+    regex = r#"^the code points of known texts of "([\w-]+)" arrive whole, once, and in the call that completes them(?: \[([A-Z0-9]+-\d+)\])?$"#
+)]
+async fn arrive(conversation: &mut Conversation, name: String, requirement: String) -> Result<(), String> {
+    let step = judge_known(conversation, &name, named(&requirement));
+    report(conversation, step)
+}
+
+fn of(name: &str) -> Vec<&'static Golden> {
+    goldens().iter().filter(|golden| golden.model == name).collect()
+}
+
+async fn load_known(conversation: &mut Conversation, name: &str) -> Step {
+    let setting = conversation.setting()?;
+    let broken = |error: &dyn std::fmt::Display| Stop::Broken(error.to_string());
+    if !setting.runs_fixture(name).map_err(|error| broken(&error))? {
+        return Err(Stop::NotApplicable(format!("the library does not run the suite's own model {name}")));
+    }
+    let path = setting.store.path(name).map_err(|error| broken(&error))?;
+    let model = describe(&path).map_err(|error| broken(&error))?;
+    conversation.adopt_model(bytes(&path), model.facts);
+    conversation.model_file = Some(path);
+    super::givens::load(conversation, "model", "context").await
+}
+
+async fn generate_all(conversation: &mut Conversation, name: &str) -> Step {
+    for golden in of(name) {
+        let count = u32::try_from(golden.tokens.len()).unwrap_or(u32::MAX);
+        let prompt = Value::Text(golden.prompt.clone().into_bytes());
+        let given: Arguments = [("prompt".to_owned(), prompt)].into();
+        let text = whole_job(conversation, count, given).await?;
+        conversation.texts.insert(golden.prompt.clone(), text);
+    }
+    Ok(())
+}
+
+fn judge_known(conversation: &mut Conversation, name: &str, requirement: Option<&str>) -> Step {
+    let mut same = 0;
+    for golden in of(name) {
+        let text = conversation.text(&golden.prompt)?;
+        let comparison = compare(&golden.tokens, &text.pieces());
+        same += usize::from(comparison == Comparison::Same);
+        let Comparison::Wrong(fault) = comparison else { continue };
+        return conversation.judge(requirement, false, || {
+            let call = format!("call {} of the greedy job on {:?}", fault.call, golden.prompt);
+            let expected =
+                format!("U+{:04X}, which this call completes, whole and once", u32::from(fault.point));
+            (call, expected, format!("it {}; all other text is what the model gives", fault.what))
+        });
+    }
+    let whose = if same > 0 {
+        "what the model's own arithmetic gives"
+    } else {
+        "not what the model's own arithmetic gives, so that lost code points cannot be seen"
+    };
+    conversation.verdicts.note("UTF8-02", format!("the greedy text of {name} is {whose}"));
+    conversation.judge(requirement, true, Default::default)
+}
