@@ -93,13 +93,14 @@ Feature: error codes
   Scenario Outline: a failed load leaves the reported usage untouched or 0
     Given a context
     When the host calls cuda_load_model with model_path = <path> as "none"
-    Then the call returns NULL
+    Then a load that failed has left vram_bytes_used untouched or 0
 
     Examples:
       | path             |
       | missing-file     |
       | directory        |
-      | wrong-magic-ggml      |
+      | wrong-magic-ggml |
+      | ends-half-way    |
       | sparse-huge-file |
 
   @ERR-08

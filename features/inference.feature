@@ -6,20 +6,25 @@ Feature: inference
     When the host calls cuda_inference_start with <parameter> = <value>
     Then the call returns a handle with CUDA_SUCCESS
     When the host calls cuda_inference_next_token
-    Then the call returns true with CUDA_SUCCESS
+    Then the call returns <answer> with CUDA_SUCCESS
 
-    Examples:
-      | parameter   | value      |
-      | max_tokens  | 1          |
-      | max_tokens  | 2          |
-      | temperature | 0.0        |
-      | temperature | -0.0       |
-      | temperature | 0.7        |
-      | temperature | 1e-30      |
-      | temperature | 2.0        |
-      | seed        | 0          |
-      | seed        | UINT64_MAX |
-      | seed        | 4294967296 |
+    Examples: greedy jobs, whose first token is the one that the model always gives
+      | parameter   | value      | answer |
+      | max_tokens  | 1          | true   |
+      | max_tokens  | 2          | true   |
+      | temperature | 0.0        | true   |
+      | temperature | -0.0       | true   |
+      | seed        | 0          | true   |
+      | seed        | UINT64_MAX | true   |
+      | seed        | 4294967296 | true   |
+
+    Examples: sampled jobs, which may end at once
+      | parameter   | value      | answer        |
+      | temperature | 1e-30      | true or false |
+      | temperature | 0.7        | true or false |
+      | temperature | 1.0        | true or false |
+      | temperature | 1.9999999  | true or false |
+      | temperature | 2.0        | true or false |
 
   @INF-01
   Scenario: the largest max_tokens is valid where the context has room for it

@@ -43,7 +43,7 @@ Feature: error messages
     And the host asks for every message
     And the host calls cuda_destroy
     And the host asks for every message
-    Then the process goes on
+    Then every message is there, what and where it was
 
   @MSG-04 @MSG-05
   Scenario: the ten codes have ten messages, and all other codes that of CUDA_ERROR_UNKNOWN

@@ -63,6 +63,11 @@ impl Generation {
         generation
     }
 
+    /// Whether the job was played to its end and gave no token.
+    pub fn is_silent(&self) -> bool {
+        self.tokens.is_empty() && self.missing.is_none()
+    }
+
     /// The text in one piece.
     pub fn text(&self) -> Vec<u8> {
         self.tokens.iter().flat_map(|(bytes, _)| bytes.iter().copied()).collect()
@@ -303,6 +308,31 @@ impl Conversation {
     pub fn found(&self, requirement: RequirementId) -> bool {
         let now = self.oracle.iter().flat_map(|oracle| &oracle.verdicts().findings);
         self.verdicts.findings.iter().chain(now).any(|finding| finding.requirement == requirement)
+    }
+
+    /// The prompt of jobs that need no other.
+    ///
+    /// # Errors
+    /// Never in a run.
+    pub fn prompt(&self) -> Result<&'static str, Stop> {
+        Ok(self.setting()?.prompt)
+    }
+
+    /// Why a claim about tokens says nothing where there is none: this text is empty, or the library gives no token at all.
+    pub fn no_token(&self) -> Stop {
+        if self.setting.as_ref().is_some_and(|setting| setting.talks) {
+            Stop::NotApplicable("the job that this is about ends at once, so there is nothing to compare".to_owned())
+        } else {
+            Stop::Blocked("no job of this library gives a token".to_owned())
+        }
+    }
+
+    /// Makes sure that the library gives tokens at all.
+    ///
+    /// # Errors
+    /// [`Stop::Blocked`] if it gives none, whatever the prompt.
+    pub fn need_tokens(&self) -> Step {
+        if self.setting()?.talks { Ok(()) } else { Err(self.no_token()) }
     }
 
     /// A generated text by name.

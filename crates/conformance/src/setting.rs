@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::conversation::Generation;
 use crate::executor::{Executor, ExecutorError, Options};
 use crate::models::inspect::{self, inspect};
 use crate::models::{Architecture, ModelError, Store};
@@ -34,6 +35,10 @@ pub struct Setting {
     pub profile: Profile,
     /// The models that load, the one used by default first.
     pub models: Vec<Model>,
+    /// The prompt of jobs that need no other: the first of [`PROMPTS`] after which the library goes on for long.
+    pub prompt: &'static str,
+    /// Whether any of [`PROMPTS`] makes the library give a token.
+    pub talks: bool,
     /// Facts for the oracle.
     pub facts: Facts,
     /// Folder for files of single scenarios.
@@ -66,6 +71,12 @@ pub enum SettingError {
 
 /// The suite's own models, tried in this order where the profile names none.
 const FIXTURES: [&str; 2] = ["tiny-llama", "tiny-gpt2"];
+
+/// Prompts for jobs that need no other, in order of preference. After some of them a model may end at once.
+pub const PROMPTS: [&str; 6] =
+    ["Hello, world", "The quick brown fox", "Once upon a time", "One fine day", "Tell me more", "It was late"];
+/// Tokens after which a job has gone on for long.
+const LONG: usize = 24;
 
 impl Setting {
     /// Looks at the library as a host would: how many devices, which models. What goes wrong on the way is judged.
@@ -100,8 +111,16 @@ impl Setting {
         // The order of FIXTURES for those it knows: llama is what most backends run.
         candidates.sort_by_key(|model| (model.architecture != "llama", model.architecture.clone()));
         let named = !profile.models.is_empty();
-        let mut setting =
-            Self { executor, store, profile, models: candidates, facts: Facts::default(), scratch };
+        let mut setting = Self {
+            executor,
+            store,
+            profile,
+            models: candidates,
+            prompt: PROMPTS[0],
+            talks: true,
+            facts: Facts::default(),
+            scratch,
+        };
         let verdicts = setting.probe(named)?;
         Ok((setting, verdicts))
     }
@@ -136,6 +155,9 @@ impl Setting {
         }
         self.facts.models =
             self.models.iter().map(|model| (bytes(&model.path), model.facts.clone())).collect();
+        if has_context {
+            self.listen()?;
+        }
         Ok(oracle.into_verdicts())
     }
 
@@ -165,6 +187,53 @@ impl Setting {
             }),
         ])?;
         Ok(trace.get(1).and_then(|load| load.returned()?.handle()).is_some())
+    }
+
+    /// Finds the prompt after which the default model goes on for long.
+    fn listen(&mut self) -> Result<(), SettingError> {
+        let Some(path) = self.model().map(|model| bytes(&model.path)) else { return Ok(()) };
+        let mut session = self.executor.session(&Options::default())?;
+        let mut best = 0;
+        let code = Out::Given;
+        let [bind_ctx, bind_model, bind_job] = [0, 1, 2].map(Slot);
+        let [ctx, model, result] = [bind_ctx, bind_model, bind_job].map(Handle::Slot);
+        let mut program = vec![
+            Op::Call(Call::Init { bind: bind_ctx, device: Device::Id(0), code }),
+            Op::Call(Call::LoadModel { bind: bind_model, ctx, path: Text::Bytes(path), vram: code, code }),
+        ];
+        for prompt in PROMPTS {
+            let start = Call::Start {
+                bind: bind_job,
+                model,
+                prompt: Text::new(prompt),
+                max_tokens: LONG as i32,
+                temperature: 0.0,
+                seed: 1,
+                code,
+            };
+            program.push(Op::Call(start));
+            let limit = LONG as u32 + 1;
+            program.push(Op::Drain { result, buffer: 1024, index: code, limit, pause_us: 0 });
+            program.push(Op::Call(Call::Free { result }));
+            let trace = session.run(&program)?;
+            program.clear();
+            let started = trace.iter().any(|one| {
+                matches!(one.call(), Some(Call::Start { .. })) && one.returned().is_some_and(|got| got.handle().is_some())
+            });
+            if !started {
+                // What stands in the way of a job is told by the scenarios.
+                return Ok(());
+            }
+            let count = Generation::from_trace(&trace).tokens.len();
+            if count > best {
+                (best, self.prompt) = (count, prompt);
+            }
+            if count >= LONG || !session.is_alive() {
+                return Ok(());
+            }
+        }
+        self.talks = best > 0;
+        Ok(())
     }
 
     /// The model used by default.

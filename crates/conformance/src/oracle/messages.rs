@@ -18,7 +18,12 @@ pub fn judge(
         return;
     };
     verdicts.judge("MSG-01", text.is_some(), || tell(observation, "a message, for any int"));
-    let Some(bytes) = text else { return };
+    let Some(bytes) = text else {
+        if ErrorCode::from_raw(*code).is_some() {
+            verdicts.judge("MSG-04", false, || tell(observation, "a message that no other code has"));
+        }
+        return;
+    };
     let readable = !bytes.is_empty() && std::str::from_utf8(bytes).is_ok();
     verdicts.judge("MSG-02", readable, || tell(observation, "non-empty, NUL-terminated UTF-8"));
     if let Some(known) = state.messages.get(code) {

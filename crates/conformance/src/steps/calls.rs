@@ -11,7 +11,6 @@ use crate::setting::bytes;
 use crate::trace::{Observation, Outcome};
 
 /// A prompt without anything special.
-pub const PROMPT: &str = "Hello, world";
 
 #[when(regex = r#"^the host calls (cuda_\w+)(?: with (.+?))?(?: as "(\w+)")?$"#)]
 async fn call(
@@ -155,7 +154,7 @@ fn start(
 ) -> Result<Call, Stop> {
     let model = take_handle(conversation, given, "model", Kind::Model)?;
     let prompt = match given.remove("prompt") {
-        None => Text::new(PROMPT),
+        None => Text::new(conversation.prompt()?),
         Some(Value::Null) => Text::Null,
         Some(Value::Text(bytes)) => Text::Bytes(bytes),
         Some(other) => return Err(Stop::Broken(format!("{other:?} is no prompt"))),

@@ -10,7 +10,7 @@ use super::generations::whole_job;
 use super::report;
 use crate::conversation::{Conversation, Generation, Step, Stop};
 use crate::program::{Call, Op};
-use crate::trace::{Outcome, Returned, Value};
+use crate::trace::{Outcome, POISON_INT, Returned, Value};
 
 #[then(regex = r"^the call returns (.+?)(?: \[([A-Z0-9]+-\d+)\])?$")]
 async fn returns(conversation: &mut Conversation, wanted: String, requirement: String) -> Result<(), String> {
@@ -144,7 +144,7 @@ struct Wanted {
 impl Wanted {
     fn parse(text: &str) -> Result<Self, Stop> {
         let (value, codes) = text.split_once(" with ").unwrap_or((text, ""));
-        let value = ["a handle", "NULL", "true", "false", "0", "a count of 0 or more", "more than 0 bytes"]
+        let value = ["a handle", "NULL", "true", "true or false", "false", "0", "a count of 0 or more", "more than 0 bytes"]
             .into_iter()
             .find(|known| *known == value)
             .ok_or_else(|| Stop::Broken(format!("no call returns {value:?}")))?;
@@ -166,12 +166,16 @@ impl Wanted {
             (Some(Value::Message(_, text)), "NULL") => text.is_none(),
             (Some(Value::Bool(byte)), "true") => *byte != 0,
             (Some(Value::Bool(byte)), "false") => *byte == 0,
+            (Some(Value::Bool(_)), "true or false") => true,
             (Some(Value::Bytes(bytes)), "0") => *bytes == 0,
             (Some(Value::Bytes(bytes)), "more than 0 bytes") => *bytes > 0,
             (Some(Value::Int(count)), "a count of 0 or more") => *count >= 0,
             _ => false,
         };
+        // That a success writes its code is ERR-01; a refusal that says nothing is not the one asked for.
+        let silent = returned.code == Some(POISON_INT) && self.codes.iter().any(|&code| code != 0);
         value
+            && !silent
             && returned.written_code().is_none_or(|code| self.codes.is_empty() || self.codes.contains(&code))
     }
 }
@@ -214,6 +218,9 @@ pub fn difference(a: &Generation, b: &Generation) -> String {
 
 fn same_texts(conversation: &mut Conversation, a: &str, b: &str, requirement: Option<&str>) -> Step {
     let (first, second) = (conversation.text(a)?, conversation.text(b)?);
+    if first.is_silent() && second.is_silent() {
+        return Err(conversation.no_token());
+    }
     // How the bytes are cut into tokens is part of the promise: the same tokens, not only the same text.
     let good = first.pieces() == second.pieces() && first.missing == second.missing;
     conversation.judge(requirement, good, || {
@@ -227,6 +234,9 @@ fn same_texts(conversation: &mut Conversation, a: &str, b: &str, requirement: Op
 
 fn prefix(conversation: &mut Conversation, long: &str, short: &str, requirement: Option<&str>) -> Step {
     let (whole, part) = (conversation.text(long)?, conversation.text(short)?);
+    if whole.is_silent() && part.is_silent() {
+        return Err(conversation.no_token());
+    }
     let good = whole.text().starts_with(&part.text()) && whole.missing == part.missing;
     conversation.judge(requirement, good, || {
         (
@@ -250,6 +260,9 @@ fn texts_differ(
         *distinct.entry(text.text()).or_default() += 1;
     }
     let (found, all) = (distinct.len(), texts.len());
+    if texts.iter().all(|text| text.is_silent()) {
+        return Err(conversation.no_token());
+    }
     if all < count {
         return Err(Stop::Broken(format!("only {all} texts are called {stem}...")));
     }
@@ -283,6 +296,7 @@ fn token_count(
 
 fn ends_cleanly(conversation: &mut Conversation, name: &str, requirement: Option<&str>) -> Step {
     let text = conversation.text(name)?;
+    conversation.need_tokens()?;
     let good = text.whole && text.last_code == Some(0);
     conversation.judge(requirement, good, || {
         let code = text.last_code.map_or("no call without a token".to_owned(), describe_code);
@@ -293,6 +307,7 @@ fn ends_cleanly(conversation: &mut Conversation, name: &str, requirement: Option
 /// A job like any other gives tokens, with what the scenario has open or with handles of its own.
 async fn normal_job(conversation: &mut Conversation, requirement: Option<&str>) -> Step {
     let requirement = conversation.requirement(requirement)?.to_string();
+    conversation.need_tokens()?;
     let expected = "a job that starts and gives tokens".to_owned();
     let result = whole_job(conversation, 4, Arguments::new()).await;
     let (good, observed) = match result {

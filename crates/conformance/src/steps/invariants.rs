@@ -17,6 +17,18 @@ async fn clean(conversation: &mut Conversation, requirement: String) -> Result<(
     report(conversation, step)
 }
 
+#[then(regex = r"^a load that failed has left vram_bytes_used untouched or 0(?: \[([A-Z0-9]+-\d+)\])?$")]
+async fn usage_left_alone(conversation: &mut Conversation, requirement: String) -> Result<(), String> {
+    let step = match conversation.last_call() {
+        Ok((_, Some(returned))) if returned.handle().is_none() => {
+            conversation.requirement(named(&requirement)).and_then(|id| no_finding(conversation, id))
+        }
+        Ok((load, _)) => Err(Stop::Blocked(format!("{}: {}", load.event, load.outcome))),
+        Err(stop) => Err(stop),
+    };
+    report(conversation, step)
+}
+
 #[then(regex = r"^code points come whole and once(?: \[([A-Z0-9]+-\d+)\])?$")]
 async fn whole(conversation: &mut Conversation, requirement: String) -> Result<(), String> {
     let step = code_points(conversation, named(&requirement));
@@ -55,18 +67,24 @@ async fn at_least_sum(conversation: &mut Conversation, requirement: String) -> R
 }
 
 /// Holds if the oracle has found nothing against a requirement in this scenario.
-fn no_finding(conversation: &mut Conversation, requirement: RequirementId) -> Step {
+pub fn no_finding(conversation: &mut Conversation, requirement: RequirementId) -> Step {
     if conversation.found(requirement) {
         return Err(Stop::Failed);
     }
     if conversation.died {
         return Err(Stop::Blocked("the process is gone".to_owned()));
     }
+    if requirement.as_str().starts_with("UTF8") && conversation.text("text")?.is_silent() {
+        return Err(conversation.no_token());
+    }
     conversation.judge(Some(requirement.as_str()), true, Default::default)
 }
 
 fn code_points(conversation: &mut Conversation, requirement: Option<&str>) -> Step {
     let text = conversation.text("text")?;
+    if text.is_silent() {
+        return Err(conversation.no_token());
+    }
     let broken = text.tokens.iter().position(|(bytes, _)| std::str::from_utf8(bytes).is_err());
     if String::from_utf8_lossy(&text.text()).is_ascii() {
         conversation.verdicts.note("UTF8-02", "some generations have no character of more than one byte");
@@ -80,6 +98,9 @@ fn code_points(conversation: &mut Conversation, requirement: Option<&str>) -> St
 
 fn replacement(conversation: &mut Conversation, requirement: Option<&str>) -> Step {
     let text = conversation.text("text")?;
+    if text.is_silent() {
+        return Err(conversation.no_token());
+    }
     let at = text.tokens.iter().position(|(bytes, _)| String::from_utf8_lossy(bytes).contains('\u{fffd}'));
     conversation.judge(requirement, at.is_none(), || {
         let at = at.unwrap_or(0);
@@ -99,7 +120,7 @@ async fn ask_both(conversation: &mut Conversation) -> Step {
             Op::Call(Call::VramUsage { model }),
         ]
     };
-    let prompt = Text::new(super::calls::PROMPT);
+    let prompt = Text::new(conversation.prompt()?);
     let start =
         Call::Start { bind, model, prompt, max_tokens: 6, temperature: 0.0, seed: 1, code: Out::Given };
     let mut program = both().to_vec();

@@ -4,7 +4,7 @@ use cucumber::{given, then, when};
 use worker_contract::{Function, describe_code};
 
 use super::arguments::{self, Arguments, Value};
-use super::calls::{PROMPT, build};
+use super::calls::build;
 use super::checks::{difference, named};
 use super::generations::{started, whole_job};
 use super::report;
@@ -242,6 +242,9 @@ fn in_pieces(
     let rest = conversation.text(tail)?;
     found.tokens.extend(rest.tokens);
     found.missing = found.missing.or(rest.missing);
+    if expected.is_silent() && found.is_silent() {
+        return Err(conversation.no_token());
+    }
     let good = expected.pieces() == found.pieces() && expected.missing == found.missing;
     conversation.judge(requirement, good, || {
         let call = format!("the tokens of {head} and {tail}");
@@ -251,6 +254,9 @@ fn in_pieces(
 
 fn gapless(conversation: &mut Conversation, name: &str, requirement: Option<&str>) -> Step {
     let text = conversation.text(name)?;
+    if text.is_silent() {
+        return Err(conversation.no_token());
+    }
     let indices: Vec<Option<i32>> = text.tokens.iter().map(|(_, index)| *index).collect();
     let good = indices.iter().zip(0..).all(|(found, wanted)| *found == Some(wanted));
     conversation.judge(requirement, good, || {
@@ -348,7 +354,7 @@ async fn overrun(conversation: &mut Conversation, by_prompt: bool) -> Step {
         [2048]
             .into_iter()
             .chain((most.saturating_sub(40)..=most).rev())
-            .map(|n| (PROMPT.into(), n as i32))
+            .map(|n| (setting.prompt.into(), n as i32))
             .collect()
     };
     let mut accepted = 0;
@@ -418,13 +424,16 @@ pub struct Fit {
 
 async fn fit(conversation: &mut Conversation) -> Step {
     let roomy = conversation.text("roomy")?;
+    if roomy.is_silent() {
+        return Err(conversation.no_token());
+    }
     let model = conversation.need(Kind::Model, "model")?;
     conversation.fit = Fit::default();
     // First with exact sizes alone, then with a refusal before each token.
     for refuse in [false, true] {
         let bind = conversation.bind(Kind::Job, "exact");
         let result = Handle::Slot(bind);
-        let (prompt, max_tokens) = (Text::new(PROMPT), roomy.tokens.len().max(1) as i32);
+        let (prompt, max_tokens) = (Text::new(conversation.prompt()?), roomy.tokens.len().max(1) as i32);
         let start =
             Call::Start { bind, model, prompt, max_tokens, temperature: 0.0, seed: 1, code: Out::Given };
         let mut program = vec![Op::Call(start)];
@@ -477,7 +486,7 @@ async fn sized_job(conversation: &mut Conversation, size: i32) -> Step {
     let model = conversation.need(Kind::Model, "model")?;
     let bind = conversation.bind(Kind::Job, "sized");
     let result = Handle::Slot(bind);
-    let prompt = Text::new(PROMPT);
+    let prompt = Text::new(conversation.prompt()?);
     let start =
         Call::Start { bind, model, prompt, max_tokens: 8, temperature: 1.0, seed: 3, code: Out::Given };
     let trace = conversation

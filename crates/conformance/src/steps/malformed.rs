@@ -74,7 +74,7 @@ async fn load_in_turn(
     for (at, (model, path)) in models.iter().enumerate() {
         let (bind_model, bind_job) = (conversation.fresh_slot(), conversation.fresh_slot());
         let (handle, result) = (Handle::Slot(bind_model), Handle::Slot(bind_job));
-        let prompt = Text::new(super::calls::PROMPT);
+        let prompt = Text::new(conversation.prompt()?);
         let start = Call::Start {
             bind: bind_job,
             model: handle,

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use cucumber::{then, when};
 
-use super::calls::PROMPT;
 use super::checks::named;
 use super::report;
 use crate::conversation::{Conversation, Kind, Step, Stop};
@@ -74,9 +73,10 @@ async fn run_rounds(conversation: &mut Conversation, count: u32, cycle: &str) ->
     let keeper = conversation.need(Kind::Context, "context")?;
     let model = conversation.named(Kind::Model, "model");
     let slots = [(); 3].map(|()| conversation.fresh_slot());
+    let stage = Stage { keeper, model, slots, path, refused, prompt: setting.prompt };
     let mut body = Vec::new();
     for part in cycle.split(',').map(str::trim) {
-        body.extend(part_of_cycle(part, keeper, model, slots, &path, &refused)?);
+        body.extend(part_of_cycle(part, &stage)?);
     }
     body.push(Op::Call(Call::ProcessVramUsage { ctx: keeper }));
     if let Some(model) = model {
@@ -174,15 +174,25 @@ fn usage(trace: &[Observation], wanted: impl Fn(&Call) -> bool) -> Vec<u64> {
         .collect()
 }
 
-/// The calls of one named part of a cycle.
-fn part_of_cycle(
-    part: &str,
+/// What the parts of a cycle work with.
+struct Stage {
+    /// The context that outlives the rounds.
     keeper: Handle,
+    /// The model that outlives them, if there is one.
     model: Option<Handle>,
-    [context_slot, model_slot, job_slot]: [Slot; 3],
-    path: &[u8],
-    refused: &[Vec<u8>],
-) -> Result<Vec<Op>, Stop> {
+    /// For a context, a model and a job of one round.
+    slots: [Slot; 3],
+    /// A good model.
+    path: Vec<u8>,
+    /// Paths of what is refused.
+    refused: Vec<Vec<u8>>,
+    prompt: &'static str,
+}
+
+/// The calls of one named part of a cycle.
+fn part_of_cycle(part: &str, stage: &Stage) -> Result<Vec<Op>, Stop> {
+    let Stage { keeper, model, slots: [context_slot, model_slot, job_slot], path, refused, prompt } = stage;
+    let (keeper, context_slot, model_slot, job_slot) = (*keeper, *context_slot, *model_slot, *job_slot);
     let code = Out::Given;
     let own_context = Handle::Slot(context_slot);
     let own_model = Handle::Slot(model_slot);
@@ -190,8 +200,8 @@ fn part_of_cycle(
     let load = |ctx, path: &[u8]| {
         Op::Call(Call::LoadModel { bind: model_slot, ctx, path: Text::new(path), vram: Out::Given, code })
     };
-    let start = |model, max_tokens, prompt: &str| {
-        let prompt = Text::new(prompt);
+    let start = |model, max_tokens| {
+        let prompt = Text::new(*prompt);
         Op::Call(Call::Start { bind: job_slot, model, prompt, max_tokens, temperature: 0.0, seed: 1, code })
     };
     let take = |limit| Op::Drain { result, buffer: 1024, index: Out::Given, limit, pause_us: 0 };
@@ -204,21 +214,21 @@ fn part_of_cycle(
         "load" => vec![load(keeper, path)],
         "load in own context" => vec![load(own_context, path)],
         "unload" => vec![Op::Call(Call::UnloadModel { model: own_model })],
-        "job" => vec![start(loaded()?, 6, PROMPT), take(7), free],
-        "job on the loaded model" => vec![start(own_model, 6, PROMPT), take(7), free],
-        "job freed midway" => vec![start(loaded()?, 16, PROMPT), take(3), free],
-        "job freed at once" => vec![start(loaded()?, 16, PROMPT), free],
+        "job" => vec![start(loaded()?, 6), take(7), free],
+        "job on the loaded model" => vec![start(own_model, 6), take(7), free],
+        "job freed midway" => vec![start(loaded()?, 16), take(3), free],
+        "job freed at once" => vec![start(loaded()?, 16), free],
         "job freed after a refusal" => {
             let refused = Op::Drain { result, buffer: 0, index: Out::Given, limit: 1, pause_us: 0 };
-            vec![start(loaded()?, 16, PROMPT), take(1), refused, free]
+            vec![start(loaded()?, 16), take(1), refused, free]
         }
         "job freed with a token pending" => {
             // Texts that are empty fit; the first that does not ends this.
             let small = Op::Drain { result, buffer: 1, index: Out::Given, limit: 12, pause_us: 0 };
-            vec![start(loaded()?, 16, PROMPT), take(1), small, free]
+            vec![start(loaded()?, 16), take(1), small, free]
         }
         "sampled job" => {
-            let mut sampled = start(loaded()?, 6, PROMPT);
+            let mut sampled = start(loaded()?, 6);
             if let Op::Call(Call::Start { temperature, .. }) = &mut sampled {
                 *temperature = 1.0;
             }
@@ -226,21 +236,21 @@ fn part_of_cycle(
         }
         "two jobs" => {
             // The first stays open while the second comes and goes, if the library takes a second.
-            let mut second = start(loaded()?, 6, PROMPT);
+            let mut second = start(loaded()?, 6);
             if let Op::Call(Call::Start { bind, .. }) = &mut second {
                 *bind = model_slot;
             }
             let beside =
                 Op::Drain { result: own_model, buffer: 1024, index: Out::Given, limit: 3, pause_us: 0 };
             let release = Op::Call(Call::Free { result: own_model });
-            vec![start(loaded()?, 6, PROMPT), take(2), second, beside, release, take(5), free]
+            vec![start(loaded()?, 6), take(2), second, beside, release, take(5), free]
         }
         "refused init" => vec![Op::Call(Call::Init { bind: context_slot, device: Device::Id(-1), code })],
         "refused load" => vec![load(keeper, b"/there/is/no/such/file.gguf")],
         "refused loads of every kind" => refused.iter().map(|path| load(keeper, path)).collect(),
-        "refused start" => vec![start(loaded()?, 0, PROMPT)],
-        "refused start without error_code" => vec![without_code(start(loaded()?, 0, PROMPT))],
-        "start without error_code" => vec![without_code(start(loaded()?, 6, PROMPT))],
+        "refused start" => vec![start(loaded()?, 0)],
+        "refused start without error_code" => vec![without_code(start(loaded()?, 0))],
+        "start without error_code" => vec![without_code(start(loaded()?, 6))],
         "refused load without error_code" => vec![without_code(load(keeper, b"/there/is/no/such/file.gguf"))],
         "load without error_code" => vec![without_code(load(keeper, path))],
         "init without error_code" => {

@@ -3,7 +3,7 @@
 use cucumber::{then, when};
 
 use super::arguments;
-use super::calls::{PROMPT, build};
+use super::calls::build;
 use super::checks::named;
 use super::report;
 use crate::conversation::{Conversation, Kind, Step, Stop};
@@ -82,7 +82,7 @@ pub async fn good_life(conversation: &mut Conversation) -> Result<Option<(String
     let code = Out::Given;
     let [bind_ctx, bind_model, bind_job] = [(); 3].map(|()| conversation.fresh_slot());
     let [ctx, model, result] = [bind_ctx, bind_model, bind_job].map(Handle::Slot);
-    let prompt = Text::new(PROMPT);
+    let prompt = Text::new(setting.prompt);
     let next = || Op::Call(Call::NextToken { result, buffer: Buffer::of(1024), index: code, code });
     let mut program: Vec<Op> = Vec::new();
     if let Some(ctx) = conversation.named(Kind::Context, "context") {

@@ -3,13 +3,12 @@
 use cucumber::{then, when};
 use worker_contract::ErrorCode;
 
-use super::calls::PROMPT;
 use super::checks::named;
 use super::report;
 use crate::conversation::{Conversation, Kind, Step, Stop};
 use crate::program::{Buffer, Call, Device, Guard, Handle, Op, Out, Slot, Text};
 use crate::setting::bytes;
-use crate::trace::Outcome;
+use crate::trace::{Outcome, Value};
 
 /// Codes around, between and far from the defined ones.
 fn undefined() -> impl Iterator<Item = i32> {
@@ -20,9 +19,22 @@ fn undefined() -> impl Iterator<Item = i32> {
 
 #[when("the host asks for every message")]
 async fn every_message(conversation: &mut Conversation) -> Result<(), String> {
-    let codes = ErrorCode::ALL.map(ErrorCode::raw).into_iter().chain(undefined());
+    let codes = undefined().chain(ErrorCode::ALL.map(ErrorCode::raw));
     let program = codes.map(|code| Op::Call(Call::ErrorMessage { code })).collect();
     let step = conversation.run(program).await.map(drop);
+    report(conversation, step)
+}
+
+#[then(regex = r"^every message is there, what and where it was(?: \[([A-Z0-9]+-\d+)\])?$")]
+async fn messages_stay(conversation: &mut Conversation, requirement: String) -> Result<(), String> {
+    let last = conversation.last_call().map(|(_, returned)| returned.and_then(|returned| returned.value));
+    let step = match last {
+        Ok(Some(Value::Message(_, Some(_)))) => conversation
+            .requirement(named(&requirement))
+            .and_then(|id| super::invariants::no_finding(conversation, id)),
+        Ok(_) => Err(Stop::Blocked("there is no message to look at again".to_owned())),
+        Err(stop) => Err(stop),
+    };
     report(conversation, step)
 }
 
@@ -148,7 +160,7 @@ async fn null_combinations(conversation: &mut Conversation, all: bool) -> Step {
             4,
         );
         let bind = conversation.fresh_slot();
-        let (prompt, max_tokens) = (text(1, PROMPT.as_bytes()), 4);
+        let (prompt, max_tokens) = (text(1, setting.prompt.as_bytes()), 4);
         let start = Call::Start {
             bind,
             model: handle(0, model),

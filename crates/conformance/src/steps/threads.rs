@@ -2,7 +2,6 @@
 
 use cucumber::{then, when};
 
-use super::calls::PROMPT;
 use super::checks::named;
 use super::report;
 use crate::conversation::{Conversation, Generation, Kind, Step, Stop};
@@ -157,7 +156,7 @@ fn body(conversation: &mut Conversation, what: &str, at: u32, path: &[u8]) -> Re
                 Op::Call(Call::Start {
                     bind: bind_job,
                     model,
-                    prompt: Text::new(PROMPT),
+                    prompt: Text::new(conversation.prompt()?),
                     max_tokens: 16,
                     temperature: 1.0,
                     // One seed a thread: contexts that share one place for it give themselves away.
@@ -180,7 +179,7 @@ async fn other_thread(conversation: &mut Conversation, what: &str, name: &str) -
     } else {
         let model = conversation.need(Kind::Model, "model")?;
         let bind = conversation.bind(Kind::Job, "elsewhere");
-        let prompt = Text::new(PROMPT);
+        let prompt = Text::new(conversation.prompt()?);
         let start =
             Call::Start { bind, model, prompt, max_tokens: 16, temperature: 0.0, seed: 1, code: Out::Given };
         (Handle::Slot(bind), vec![Op::Call(start)])
@@ -238,6 +237,10 @@ fn judge_alike(conversation: &mut Conversation, requirement: Option<&str>) -> St
     let failed = trace.iter().filter(alone).any(|one| matches!(one.outcome, Outcome::Died(_)));
     if failed || !trace.iter().any(|observation| alone(&observation)) {
         return Err(Stop::Blocked("one thread alone gets no answers".to_owned()));
+    }
+    let generated = trace.iter().any(|one| matches!(one.call(), Some(Call::Start { .. })));
+    if generated && !trace.iter().any(|one| one.returned().is_some_and(|got| got.text.is_some() && got.is_true())) {
+        return Err(conversation.no_token());
     }
     let odd = first_odd(&trace);
     let together = trace.iter().any(|observation| observation.thread < ALONE);

@@ -13,7 +13,21 @@ pub struct Run {
     pub text: String,
 }
 
+impl Run {
+    /// The requirements that the report calls broken.
+    #[allow(dead_code, reason = "each test file uses some of these")]
+    pub fn failing(&self) -> std::collections::BTreeSet<String> {
+        let all = self.report["requirements"].as_array();
+        all.into_iter()
+            .flatten()
+            .filter(|one| one["status"] == "fail")
+            .filter_map(|one| one["id"].as_str().map(str::to_owned))
+            .collect()
+    }
+}
+
 /// Builds one of the test libraries.
+#[allow(dead_code, reason = "each test file uses some of these")]
 pub fn build(name: &str) -> PathBuf {
     // Each in a folder of its own: tests build at the same time.
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("backends").join(name);

@@ -1,0 +1,155 @@
+//! Every test library of `tests/backends` against the whole suite: sound ones are not blamed, broken ones are caught by
+//! the requirement that they break, hostile ones end in bounded time. It takes most of an hour: `make sweep`.
+
+mod libraries;
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use serde::Deserialize;
+
+/// A library of `catalogue.yaml`, as far as its verdict goes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    name: String,
+    kind: Kind,
+    summary: String,
+    /// Sound: the verdict at level strict.
+    #[serde(default)]
+    expect: Option<String>,
+    /// Sound: the SHOULDs that it leaves out. Broken and hostile: what must be reported.
+    #[serde(default)]
+    breaks: Vec<String>,
+    /// What may be reported beside it.
+    #[serde(default)]
+    also_allowed: Vec<String>,
+    /// More of a profile, for a library that needs it.
+    #[serde(default)]
+    profile: Option<String>,
+    /// Why no suite can see from outside what it breaks.
+    #[serde(default)]
+    invisible: Option<String>,
+    // How it is built, which build.sh reads.
+    #[serde(rename = "base")]
+    _base: String,
+    #[serde(rename = "level", default)]
+    _level: Option<String>,
+    #[serde(rename = "sources", default)]
+    _sources: Vec<String>,
+    #[serde(rename = "flags", default)]
+    _flags: Vec<String>,
+    #[serde(rename = "inner_flags", default)]
+    _inner_flags: Vec<String>,
+    #[serde(rename = "post", default)]
+    _post: Vec<String>,
+    #[serde(rename = "notes", default)]
+    _notes: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Sound,
+    Broken,
+    Hostile,
+}
+
+/// Longest run of a library, whatever it does: deadlines, and the rounds of the slow ones.
+const LONGEST: u64 = 600;
+
+fn catalogue() -> Vec<Entry> {
+    let text = include_str!("backends/catalogue.yaml");
+    serde_yaml::from_str(text).expect("catalogue.yaml is a list of libraries")
+}
+
+/// Builds all of them, or those named.
+fn build_all(names: &[String]) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("backends-all");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/backends/build.sh");
+    let output = Command::new("sh").arg(script).arg(&folder).args(names).output().expect("a shell");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    folder
+}
+
+fn profile(entry: &Entry, folder: &Path) -> PathBuf {
+    let common = include_str!("backends/profile.yaml");
+    let path = folder.join(format!("{}.yaml", entry.name));
+    let own = entry.profile.as_deref().unwrap_or_default();
+    std::fs::write(&path, format!("{common}{own}\n")).expect("a profile");
+    path
+}
+
+/// What is wrong with the suite's verdict on a library, if anything is.
+fn judge(entry: &Entry, run: &libraries::Run, failing: &BTreeSet<String>) -> Result<String, String> {
+    let list = failing.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let has = |id: &String| failing.contains(id);
+    match entry.kind {
+        Kind::Sound => {
+            let blamed: Vec<&String> = failing.iter().filter(|id| !entry.breaks.contains(id)).collect();
+            let verdict = run.report["verdict"].as_str().unwrap_or("none");
+            let right = entry.expect.as_deref() == Some(verdict) || !entry.breaks.is_empty();
+            if blamed.is_empty() && right {
+                return Ok(if list.is_empty() { "sound".to_owned() } else { format!("sound but for {list}") });
+            }
+            Err(format!("BLAMED {verdict}: {list}"))
+        }
+        Kind::Broken | Kind::Hostile => {
+            if entry.breaks.iter().any(has) && run.code == 1 {
+                let any = entry.also_allowed.iter().any(|id| id == "any");
+                return Ok(if any { "caught".to_owned() } else { format!("caught {list}") });
+            }
+            if entry.invisible.is_some() {
+                return Ok("cannot be seen".to_owned());
+            }
+            Err(format!("MISSED {list}"))
+        }
+    }
+}
+
+#[test]
+#[ignore = "run by make sweep"]
+fn every_test_library_gets_the_verdict_that_it_deserves() {
+    // `SWEEP=name,name` takes some only, and compares nothing with the snapshot.
+    let named: Vec<String> = std::env::var("SWEEP")
+        .map(|names| names.split(',').map(|name| name.trim().to_owned()).collect())
+        .unwrap_or_default();
+    let folder = build_all(&named);
+    let profiles = tempfile::tempdir().expect("a temporary folder");
+    let mut table = String::new();
+    let mut wrong = Vec::new();
+    let entries: Vec<Entry> = catalogue()
+        .into_iter()
+        .filter(|entry| named.is_empty() || named.contains(&entry.name))
+        .collect();
+    for (at, entry) in entries.iter().enumerate() {
+        let library = folder.join(format!("{}.so", entry.name));
+        let profile = profile(entry, profiles.path());
+        let started = Instant::now();
+        let run = libraries::run(
+            &library,
+            &["--level", "strict", "--profile", profile.to_str().expect("a path in UTF-8")],
+        );
+        let seconds = started.elapsed().as_secs();
+        let failing = run.failing();
+        let mut said = judge(entry, &run, &failing);
+        if seconds > LONGEST {
+            said = Err(format!("took {seconds} s"));
+        }
+        let wanted = entry.breaks.join(", ");
+        let text = said.clone().unwrap_or_else(|text| text);
+        eprintln!("{:>3}/{} {seconds:>3} s {:<40} {wanted:<9} {text}", at + 1, entries.len(), entry.name);
+        writeln!(table, "{}", format!("{:<40} {wanted:<9} {text}", entry.name).trim_end())
+            .expect("a text takes a line");
+        if said.is_err() {
+            wrong.push(format!("{} ({wanted}): {}: {text}", entry.name, entry.summary));
+        }
+    }
+    if named.is_empty() {
+        insta::assert_snapshot!("verdicts", table);
+    }
+    assert!(wrong.is_empty(), "{} of {} wrong:\n{}", wrong.len(), entries.len(), wrong.join("\n"));
+}
