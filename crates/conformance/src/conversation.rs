@@ -321,7 +321,9 @@ impl Conversation {
     /// Why a claim about tokens says nothing where there is none: this text is empty, or the library gives no token at all.
     pub fn no_token(&self) -> Stop {
         if self.setting.as_ref().is_some_and(|setting| setting.talks) {
-            Stop::NotApplicable("the job that this is about ends at once, so there is nothing to compare".to_owned())
+            Stop::NotApplicable(
+                "the job that this is about ends at once, so there is nothing to compare".to_owned(),
+            )
         } else {
             Stop::Blocked("no job of this library gives a token".to_owned())
         }

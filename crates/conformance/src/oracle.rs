@@ -13,7 +13,7 @@ mod usage;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use worker_contract::{Level, RequirementId};
+use worker_contract::{Function, Level, RequirementId};
 
 use crate::trace::{Event, Observation, Outcome};
 use state::State;
@@ -60,6 +60,8 @@ pub struct Verdicts {
     pub findings: Vec<Finding>,
     /// Choices taken.
     pub notes: Vec<Note>,
+    /// How often each function reported each of its codes.
+    pub codes: BTreeMap<(Function, i32), u64>,
 }
 
 /// Findings kept for one requirement in one session.
@@ -114,6 +116,9 @@ impl Verdicts {
         for (requirement, count) in other.checks {
             *self.checks.entry(requirement).or_default() += count;
         }
+        for (cell, count) in other.codes {
+            *self.codes.entry(cell).or_default() += count;
+        }
         self.findings.extend(other.findings);
         for note in other.notes {
             if !self.notes.contains(&note) {
@@ -148,6 +153,9 @@ impl Oracle {
             }
             (_, Outcome::Died(_)) => deaths::judge(observation, facts, state, verdicts),
             (Event::Call(call), Outcome::Returned(returned)) => {
+                if let Some(code) = returned.written_code() {
+                    *verdicts.codes.entry((call.function(), code)).or_default() += 1;
+                }
                 memory::judge(observation, call, returned, verdicts);
                 errors::judge(observation, call, returned, state, verdicts);
                 messages::judge(observation, call, returned, state, verdicts);

@@ -73,8 +73,14 @@ pub enum SettingError {
 const FIXTURES: [&str; 2] = ["tiny-llama", "tiny-gpt2"];
 
 /// Prompts for jobs that need no other, in order of preference. After some of them a model may end at once.
-pub const PROMPTS: [&str; 6] =
-    ["Hello, world", "The quick brown fox", "Once upon a time", "One fine day", "Tell me more", "It was late"];
+pub const PROMPTS: [&str; 6] = [
+    "Hello, world",
+    "The quick brown fox",
+    "Once upon a time",
+    "One fine day",
+    "Tell me more",
+    "It was late",
+];
 /// Tokens after which a job has gone on for long.
 const LONG: usize = 24;
 
@@ -218,7 +224,8 @@ impl Setting {
             let trace = session.run(&program)?;
             program.clear();
             let started = trace.iter().any(|one| {
-                matches!(one.call(), Some(Call::Start { .. })) && one.returned().is_some_and(|got| got.handle().is_some())
+                matches!(one.call(), Some(Call::Start { .. }))
+                    && one.returned().is_some_and(|got| got.handle().is_some())
             });
             if !started {
                 // What stands in the way of a job is told by the scenarios.

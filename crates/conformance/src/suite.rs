@@ -9,7 +9,7 @@ use cucumber::event::{self, ScenarioFinished};
 use cucumber::{Cucumber, Event, World as _};
 use futures::FutureExt;
 use sha2::{Digest, Sha256};
-use worker_contract::{Level, RequirementId, catalogue};
+use worker_contract::{Function, Level, RequirementId, catalogue};
 
 use crate::binary;
 use crate::conversation::{Conversation, Stop};
@@ -20,7 +20,7 @@ use crate::oracle::{Finding, Note, Oracle, Verdicts};
 use crate::profile::{Day, Profile};
 use crate::setting::{Setting, SettingError};
 use crate::verdict::{
-    Conformance, Contract, Failure, RequirementResult, RunResult, Status, TestedLibrary, Verdict,
+    CodeCount, Conformance, Contract, Failure, RequirementResult, RunResult, Status, TestedLibrary, Verdict,
 };
 
 /// What to run.
@@ -98,6 +98,7 @@ struct Played {
     checks: BTreeMap<RequirementId, u64>,
     findings: Vec<Finding>,
     notes: Vec<Note>,
+    codes: BTreeMap<(Function, i32), u64>,
     end: End,
 }
 
@@ -212,6 +213,7 @@ fn check(place: &str, tags: &[&str], verdicts: Verdicts) -> Played {
         checks: verdicts.checks,
         findings: verdicts.findings,
         notes: verdicts.notes,
+        codes: verdicts.codes,
         end: End::Complete,
     }
 }
@@ -405,6 +407,7 @@ fn conclude(
         checks: verdicts.checks,
         findings: verdicts.findings,
         notes: verdicts.notes,
+        codes: verdicts.codes,
         end,
     }
 }
@@ -444,9 +447,21 @@ fn sum_up(
         level: request.level,
         verdict,
         requirements,
+        codes: code_counts(played),
         scenarios: played.iter().filter(|one| one.place.starts_with("features/")).count(),
         seconds: time.as_secs_f64(),
     }
+}
+
+/// How often each function reported each code, over all scenarios.
+fn code_counts(played: &[Played]) -> Vec<CodeCount> {
+    let mut all: BTreeMap<(Function, i32), u64> = BTreeMap::new();
+    for (cell, count) in played.iter().flat_map(|one| &one.codes) {
+        *all.entry(*cell).or_default() += count;
+    }
+    all.into_iter()
+        .map(|((function, code), calls)| CodeCount { function: function.name(), code, calls })
+        .collect()
 }
 
 fn result_of(

@@ -119,6 +119,17 @@ pub struct TestedLibrary {
     pub sha256: String,
 }
 
+/// How often a function reported a code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CodeCount {
+    /// The function.
+    pub function: &'static str,
+    /// What it wrote to `error_code`.
+    pub code: i32,
+    /// In how many calls.
+    pub calls: u64,
+}
+
 /// The result of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct RunResult {
@@ -132,6 +143,8 @@ pub struct RunResult {
     pub verdict: Verdict,
     /// The requirements, in the order of the catalogue.
     pub requirements: Vec<RequirementResult>,
+    /// Which function reported which code.
+    pub codes: Vec<CodeCount>,
     /// Scenarios run.
     pub scenarios: usize,
     /// Seconds that the run took.

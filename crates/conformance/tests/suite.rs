@@ -1,12 +1,14 @@
 //! `WORKER_LIBRARY=/path cargo test -p worker-conformance --test suite` puts that library through the suite; without
 //! the variable, the project's CPU reference.
 
+mod libraries;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 #[test]
 fn the_library_is_conformant() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = libraries::root();
     let given = std::env::var_os("WORKER_LIBRARY").map(PathBuf::from);
     let mut command = Command::new(env!("CARGO_BIN_EXE_worker-conformance"));
     command.arg("run");
@@ -20,7 +22,7 @@ fn the_library_is_conformant() {
             }
         }
         None => {
-            command.arg("--library").arg(reference(&root));
+            command.arg("--library").arg(libraries::reference());
             command
                 .arg("--profile")
                 .arg(root.join("fixtures/profiles/mock.yaml"))
@@ -33,22 +35,4 @@ fn the_library_is_conformant() {
     let text = String::from_utf8_lossy(&output.stdout);
     println!("{text}{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "not conformant; the verdict stands above");
-}
-
-/// Builds the CPU reference: the suite loads it by path, as any library.
-fn reference(root: &Path) -> PathBuf {
-    let output = Command::new(env!("CARGO"))
-        .args(["build", "--package", "worker-mock", "--lib", "--message-format", "json"])
-        .current_dir(root)
-        .output()
-        .expect("cargo starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter(|message| message["target"]["name"] == "worker_mock")
-        .flat_map(|message| message["filenames"].as_array().cloned().unwrap_or_default())
-        .filter_map(|name| name.as_str().map(PathBuf::from))
-        .find(|path| path.extension().is_some_and(|extension| extension == "so"))
-        .expect("cargo names the library it built")
 }

@@ -93,7 +93,11 @@ fn judge(entry: &Entry, run: &libraries::Run, failing: &BTreeSet<String>) -> Res
             let verdict = run.report["verdict"].as_str().unwrap_or("none");
             let right = entry.expect.as_deref() == Some(verdict) || !entry.breaks.is_empty();
             if blamed.is_empty() && right {
-                return Ok(if list.is_empty() { "sound".to_owned() } else { format!("sound but for {list}") });
+                return Ok(if list.is_empty() {
+                    "sound".to_owned()
+                } else {
+                    format!("sound but for {list}")
+                });
             }
             Err(format!("BLAMED {verdict}: {list}"))
         }
@@ -121,10 +125,8 @@ fn every_test_library_gets_the_verdict_that_it_deserves() {
     let profiles = tempfile::tempdir().expect("a temporary folder");
     let mut table = String::new();
     let mut wrong = Vec::new();
-    let entries: Vec<Entry> = catalogue()
-        .into_iter()
-        .filter(|entry| named.is_empty() || named.contains(&entry.name))
-        .collect();
+    let entries: Vec<Entry> =
+        catalogue().into_iter().filter(|entry| named.is_empty() || named.contains(&entry.name)).collect();
     for (at, entry) in entries.iter().enumerate() {
         let library = folder.join(format!("{}.so", entry.name));
         let profile = profile(entry, profiles.path());

@@ -144,10 +144,19 @@ struct Wanted {
 impl Wanted {
     fn parse(text: &str) -> Result<Self, Stop> {
         let (value, codes) = text.split_once(" with ").unwrap_or((text, ""));
-        let value = ["a handle", "NULL", "true", "true or false", "false", "0", "a count of 0 or more", "more than 0 bytes"]
-            .into_iter()
-            .find(|known| *known == value)
-            .ok_or_else(|| Stop::Broken(format!("no call returns {value:?}")))?;
+        let value = [
+            "a handle",
+            "NULL",
+            "true",
+            "true or false",
+            "false",
+            "0",
+            "a count of 0 or more",
+            "more than 0 bytes",
+        ]
+        .into_iter()
+        .find(|known| *known == value)
+        .ok_or_else(|| Stop::Broken(format!("no call returns {value:?}")))?;
         let codes = codes
             .split(" or ")
             .filter(|name| !name.is_empty())

@@ -239,7 +239,9 @@ fn judge_alike(conversation: &mut Conversation, requirement: Option<&str>) -> St
         return Err(Stop::Blocked("one thread alone gets no answers".to_owned()));
     }
     let generated = trace.iter().any(|one| matches!(one.call(), Some(Call::Start { .. })));
-    if generated && !trace.iter().any(|one| one.returned().is_some_and(|got| got.text.is_some() && got.is_true())) {
+    if generated
+        && !trace.iter().any(|one| one.returned().is_some_and(|got| got.text.is_some() && got.is_true()))
+    {
         return Err(conversation.no_token());
     }
     let odd = first_odd(&trace);

@@ -26,6 +26,32 @@ impl Run {
     }
 }
 
+/// The root of the repository.
+#[allow(dead_code, reason = "each test file uses some of these")]
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Builds the CPU reference: the suite loads it by path, as any library.
+#[allow(dead_code, reason = "each test file uses some of these")]
+pub fn reference() -> PathBuf {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["build", "--package", "worker-mock", "--lib", "--message-format", "json"]);
+    if !cfg!(debug_assertions) {
+        command.arg("--release");
+    }
+    let output = command.current_dir(root()).output().expect("cargo starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message["target"]["name"] == "worker_mock")
+        .flat_map(|message| message["filenames"].as_array().cloned().unwrap_or_default())
+        .filter_map(|name| name.as_str().map(PathBuf::from))
+        .find(|path| path.extension().is_some_and(|extension| extension == "so"))
+        .expect("cargo names the library it built")
+}
+
 /// Builds one of the test libraries.
 #[allow(dead_code, reason = "each test file uses some of these")]
 pub fn build(name: &str) -> PathBuf {
