@@ -12,7 +12,7 @@ endif
 profile := fixtures/profiles/$(or $(MODEL),mock).yaml
 report := target/conformance/report$(MODEL:%=-%).json
 
-.PHONY: conformance release fetch-smollm2 test self-test setup bench fmt lint format-check clippy docs clean
+.PHONY: conformance release fetch-smollm2 test self-test sweep setup bench fmt lint format-check clippy docs clean
 
 # Exit code 3, incomplete, is success here; README.md says so.
 conformance: release $(MODEL:%=fetch-%)
@@ -35,11 +35,17 @@ self-test:
 	tools/setup test
 	cargo test --release -p worker-conformance --test defects -- --ignored --nocapture
 
+# Every test library in C and C++ against the whole suite: most of an hour on two cores.
+sweep:
+	tools/setup test
+	cargo test --release -p worker-conformance --test sweep -- --ignored --nocapture
+
 setup:
 	tools/setup all
 
-bench:
-	$(if $(wildcard benches/*.rs),cargo bench --workspace --bench '*',@echo "there is no benchmark in benches/ yet")
+# What the figures in benches/README.md come from: a quarter of an hour on a machine that does nothing else.
+bench: release
+	cargo bench -p worker-conformance
 
 fmt:
 	cargo fmt --all

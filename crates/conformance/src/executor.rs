@@ -1,6 +1,7 @@
 //! Runs programs on a library in child processes; nothing else in the suite touches a library under test.
 
 mod fault;
+mod floor;
 mod invoke;
 mod memory;
 mod process;
@@ -8,6 +9,7 @@ mod serve;
 mod session;
 mod shared;
 
+pub use floor::measure_if_asked;
 pub use memory::{MAX_BUFFER, MAX_INPUT};
 pub use serve::serve_if_asked;
 pub use session::{Config, Executor, ExecutorError, Limits, Options, Session};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode as Status;
 
 use clap::{Args, Parser, Subcommand};
-use worker_conformance::executor::serve_if_asked;
+use worker_conformance::executor::{measure_if_asked, serve_if_asked};
 use worker_conformance::exit_code::ExitCode;
 use worker_conformance::profile::Profile;
 use worker_conformance::report::progress::Counter;
@@ -73,6 +73,7 @@ struct Run {
 
 fn main() -> Status {
     serve_if_asked();
+    measure_if_asked();
     let program = Program::parse();
     let result = match program.command {
         Command::Run(run) => execute(run),
