@@ -57,4 +57,5 @@ Feature: the caller's memory
       | a loaded model | job                                                                 |
       | a loaded model | job freed midway                                                    |
       | a loaded model | refused load, refused start                                         |
-      | a loaded model | checks, messages                                                    |
+      | a loaded model | checks, queries, messages                                           |
+      | a loaded model | job longer than the context                                         |

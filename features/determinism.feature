@@ -19,7 +19,7 @@ Feature: determinism
   @DET-01
   Scenario: greedy text is the same job after job after job
     Given a loaded model
-    When the host generates 8 tokens 60 times as "job"
+    When the host generates 4 tokens 130 times as "job"
     Then the texts "job" are all the same
 
   @DET-01
@@ -48,15 +48,23 @@ Feature: determinism
     Then the texts "first" and "second" are the same
 
   @DET-03
-  Scenario: greedy text is the same in another process
+  Scenario Outline: greedy text is the same in another process
     Given a loaded model
-    When the host generates 24 tokens as "first"
+    When the host generates <count> tokens from <prompt> as "first"
     And the host uses the library in a new process
-    And the host generates 24 tokens as "second"
+    And the host generates <count> tokens from <prompt> as "second"
     And the host uses the library in a new process
-    And the host generates 24 tokens as "third"
+    And the host generates <count> tokens from <prompt> as "third"
     Then the texts "first" and "second" are the same
     And the texts "first" and "third" are the same
+
+    Examples:
+      | count | prompt                                                                                                |
+      | 24    | "Hello, world"                                                                                        |
+      | 24    | "The quick brown fox"                                                                                 |
+      | 300   | "Once upon a time"                                                                                    |
+      | 24    | "A prompt of well over a hundred bytes, which a reader may cut into several parts before it goes on." |
+      | 24    | "日本語のテキスト, émigré, 👩{U+200D}👩{U+200D}👧"                                                    |
 
   @DET-04
   Scenario Outline: the seed does not matter to greedy text
@@ -93,6 +101,7 @@ Feature: determinism
 
     Examples:
       | temperature | seed       |
+      | 0.001       | 7          |
       | 0.5         | 42         |
       | 1.0         | 0          |
       | 1.5         | UINT64_MAX |
@@ -151,6 +160,16 @@ Feature: determinism
     Given a loaded model
     When the host generates 24 tokens as "fresh"
     And the host generates 120 tokens from "A long job, run to its end" with temperature = 1.2, seed = 21 as "noise"
+    And the host generates 24 tokens as "later"
+    Then the texts "fresh" and "later" are the same
+
+  @DET-08
+  Scenario: the largest of jobs changes nothing in the next one
+    Given a loaded model
+    When the host generates 24 tokens as "fresh"
+    And the host calls cuda_inference_start with max_tokens = 2048 as "largest"
+    And the host takes 3 tokens of job "largest", if it started
+    And the host frees job "largest", if it started
     And the host generates 24 tokens as "later"
     Then the texts "fresh" and "later" are the same
 
@@ -228,5 +247,6 @@ Feature: determinism
       | token_buffer_size = 65537 |
       | token_buffer_size = 1000000 |
       | token_index = NULL        |
+      | error_code = NULL         |
       | pause_us = 2000           |
       | pause_us = 20000          |

@@ -33,6 +33,18 @@ Feature: devices and contexts
     And the host notes the answer as "last"
     Then the answers "first" and "last" are the same
 
+  @DEV-01
+  Scenario: without a device the count is 0, at every call
+    Given no device at all
+    When the host calls cuda_get_device_count
+    Then the call returns a count of 0 or more
+    When the host notes the answer as "first"
+    And the host calls cuda_init as "none"
+    And the host calls cuda_get_device_count
+    Then the call returns a count of 0 or more
+    When the host notes the answer as "later"
+    Then the answers "first" and "later" are the same
+
   @DEV-02
   Scenario: every device gives a context
     Given a device
@@ -106,6 +118,31 @@ Feature: devices and contexts
     And a context "A" on device 0
     When the host calls cuda_init with gpu_device = 1 as "B"
     Then the contexts "A" and "B" are distinct
+
+  @DEV-05 @LOAD-05 @VRAM-03
+  Scenario: a model on the second device is one like any other
+    Given a second device
+    And a context "A" on device 0
+    And a context "B" on device 1
+    And a loaded model "left" in context "A"
+    And a loaded model "right" in context "B"
+    When the host calls cuda_get_vram_usage with model = right
+    Then the call returns more than 0 bytes [LOAD-05]
+    When the host calls cuda_get_process_vram_usage with ctx = A
+    And the host calls cuda_get_process_vram_usage with ctx = B
+    Then process usage covers the models every time [VRAM-03]
+    When the host generates 12 tokens with model = right as "before"
+    And the host generates 12 tokens with model = left as "noise"
+    And the host calls cuda_unload_model with model = left
+    And the host calls cuda_destroy with ctx = A
+    And the host calls cuda_check_device_health with ctx = B
+    Then the call returns true with CUDA_SUCCESS [DEV-05]
+    When the host calls cuda_check_vram_residency with model = right
+    Then the call returns true with CUDA_SUCCESS [DEV-05]
+    When the host calls cuda_get_process_vram_usage with ctx = B
+    Then process usage covers the models every time [VRAM-03]
+    When the host generates 12 tokens with model = right as "after"
+    Then the texts "before" and "after" are the same [DEV-05]
 
   @DEV-06
   Scenario: a hundred contexts opened and destroyed leak nothing

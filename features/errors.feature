@@ -70,6 +70,21 @@ Feature: error codes
       | cuda_check_vram_residency with model = NULL              |
 
   @ERR-06
+  Scenario Outline: a failed load leaves its context able to load
+    Given a context
+    When the host calls cuda_load_model with model_path = <path> as "none"
+    And the host calls cuda_load_model
+    Then the call returns a handle with CUDA_SUCCESS
+
+    Examples:
+      | path             |
+      | missing-file     |
+      | directory        |
+      | wrong-magic-ggml |
+      | ends-half-way    |
+      | sparse-huge-file |
+
+  @ERR-06
   Scenario: many failed calls leave the library usable
     Given a loaded model
     When the host runs 8 rounds of: refused init, refused load, refused loads of every kind, refused start
@@ -161,6 +176,15 @@ Feature: error codes
     And the host calls cuda_inference_free
     Then the process goes on
     And a normal job works
+
+  @ERR-09
+  Scenario: without error_code the end of a sequence is the end
+    Given an open job with max_tokens = 2
+    When the host takes the rest
+    And the host calls cuda_inference_next_token with error_code = NULL
+    Then the call returns false
+    When the host calls cuda_inference_next_token with error_code = NULL, token_index = NULL
+    Then the call returns false
 
   @ERR-09
   Scenario: failed calls without error_code keep no memory

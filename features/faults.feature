@@ -65,6 +65,10 @@ Feature: injected faults
     And the host frees job "hit", if it started
     And the fault is cleared
     Then a normal job works
+    When the host calls cuda_check_vram_residency
+    Then the call returns true with CUDA_SUCCESS
+    When the host calls cuda_check_device_health
+    Then the call returns true with CUDA_SUCCESS
     When the host generates 12 tokens as "after"
     Then the texts "before" and "after" are the same
     When the host calls cuda_get_vram_usage

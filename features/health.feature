@@ -9,6 +9,23 @@ Feature: health checks
     And the host calls cuda_check_vram_residency
     Then the call returns true with CUDA_SUCCESS
 
+  @HEALTH-01
+  Scenario: the weights stay resident beside a second model and after many jobs
+    Given a loaded model
+    When the host runs 40 rounds of: job
+    And the host calls cuda_check_vram_residency
+    Then the call returns true with CUDA_SUCCESS
+    When the host calls cuda_load_model as "second"
+    And the host calls cuda_check_vram_residency
+    Then the call returns true with CUDA_SUCCESS
+
+  @HEALTH-02
+  Scenario: a device stays healthy through many jobs and loads
+    Given a loaded model
+    When the host runs 40 rounds of: job, load, unload
+    And the host calls cuda_check_device_health
+    Then the call returns true with CUDA_SUCCESS
+
   @HEALTH-02
   Scenario: a working device is healthy
     Given a context

@@ -32,7 +32,17 @@ Feature: inference
     When the host calls cuda_inference_start with max_tokens = 2048
     Then the call returns a handle with CUDA_SUCCESS
     When the host takes 4 tokens
-    Then the text "text" has at least 1 token
+    Then the process goes on
+
+  @INF-07
+  Scenario: the longest of jobs gives 2048 tokens at most, then it has ended for good
+    Given a loaded model with room for 2048 tokens
+    When the host calls cuda_inference_start with max_tokens = 2048
+    And the host takes the rest
+    Then the text "text" has at most 2048 tokens
+    And the text "text" ends cleanly
+    When the host calls cuda_inference_next_token 3 times
+    Then the call returns false with CUDA_SUCCESS
 
   @INF-13
   Scenario: the largest max_tokens is survived, whatever the context length
@@ -55,8 +65,25 @@ Feature: inference
       | -1      |
       | 2049    |
       | 4096    |
+      | -2048   |
+      | 65537   |
+      | 65552   |
+      | -65520  |
+      | 16777217 |
       | INT_MAX |
       | INT_MIN |
+
+  @INF-02
+  Scenario: the range of max_tokens is judged before the content of the prompt
+    Given a loaded model
+    When the host calls cuda_inference_start with max_tokens = 0, prompt = longer-than-context
+    Then the call returns NULL with CUDA_ERROR_INVALID_PARAMETER
+
+  @INF-03
+  Scenario: the range of the temperature is judged before the content of the prompt
+    Given a loaded model
+    When the host calls cuda_inference_start with temperature = -1.0, prompt = longer-than-context
+    Then the call returns NULL with CUDA_ERROR_INVALID_PARAMETER
 
   @INF-03
   Scenario Outline: a temperature outside 0 to 2 is refused
@@ -71,6 +98,8 @@ Feature: inference
       | 2.001       |
       | 1e30        |
       | -1e-30      |
+      | -1e-45      |
+      | 2.0000002   |
       | NaN         |
       | -NaN        |
       | inf         |
@@ -146,6 +175,16 @@ Feature: inference
       | max_tokens = 1                              |
       | max_tokens = 24                             |
       | max_tokens = 24, temperature = 1.5          |
+      | max_tokens = 300                            |
+
+  @INF-06
+  Scenario: indices count on where none was asked for
+    Given an open job
+    When the host calls cuda_inference_next_token
+    And the host calls cuda_inference_next_token with token_index = NULL
+    And the host calls cuda_inference_next_token with token_index = NULL
+    And the host takes 5 tokens
+    Then the indices count on
 
   @INF-06
   Scenario: every job has indices of its own
@@ -204,6 +243,23 @@ Feature: inference
     And every buffer that is exactly large enough is filled [INF-09]
     And nothing is lost by a refusal [INF-10]
 
+  @INF-10
+  Scenario Outline: a buffer without any room loses nothing either
+    Given a loaded model
+    When the host generates 16 tokens as "roomy"
+    And the host calls cuda_inference_start
+    And the host takes <count> tokens as "head"
+    And the host calls cuda_inference_next_token with token_buffer_size = <size>
+    And the host calls cuda_inference_next_token with token_buffer_size = <size>
+    And the host takes the rest as "tail"
+    Then the text "roomy" is the text "head" and the text "tail"
+
+    Examples:
+      | count | size |
+      | 0     | 0    |
+      | 3     | 0    |
+      | 3     | -1   |
+
   @INF-09
   Scenario Outline: a buffer with more room than any text needs is filled
     Given an open job
@@ -260,6 +316,7 @@ Feature: inference
       | job freed with a token pending |
       | sampled job               |
       | two jobs                  |
+      | job longer than the context |
 
   @INF-13
   Scenario: a job that passes the context length ends without harm

@@ -16,7 +16,7 @@ Feature: loading models
     When the host calls cuda_load_model
     Then the call returns a handle with CUDA_SUCCESS
     When the host generates 4 tokens
-    Then the text "text" has at least 1 token
+    Then the text "text" ends cleanly
 
     Examples:
       | architecture |

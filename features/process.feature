@@ -41,3 +41,4 @@ Feature: process hygiene
       | init, load in own context, job on the loaded model, unload, destroy  |
       | refused loads of every kind                                   |
       | job, job freed midway                                                |
+      | checks, queries, messages                                            |

@@ -55,6 +55,21 @@ Feature: VRAM accounting
     And the host notes the answer as "process"
     Then the answer "process" is at least the answer "model"
 
+  @VRAM-03
+  Scenario: contexts that come and go beside it change nothing in what a context reports
+    Given a loaded model "one" in context "A"
+    When the host calls cuda_get_process_vram_usage with ctx = A
+    And the host calls cuda_init as "B"
+    And the host calls cuda_get_process_vram_usage with ctx = A
+    And the host calls cuda_load_model with ctx = B as "two"
+    And the host calls cuda_get_process_vram_usage with ctx = A
+    And the host calls cuda_get_process_vram_usage with ctx = B
+    And the host calls cuda_unload_model with model = two
+    And the host calls cuda_get_process_vram_usage with ctx = A
+    And the host calls cuda_destroy with ctx = B
+    And the host calls cuda_get_process_vram_usage with ctx = A
+    Then process usage covers the models every time
+
   @VRAM-04
   Scenario: whole lives of contexts, models and jobs leave nothing behind
     Given a context

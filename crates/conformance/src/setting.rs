@@ -141,6 +141,7 @@ impl Setting {
         }
         let mut oracle = Oracle::default();
         first.iter().for_each(|observation| oracle.observe(observation));
+        self.facts.tolerance = self.profile.tolerance.vram_bytes;
         self.facts.devices = first.iter().find_map(|observation| match &observation.returned()?.value {
             Some(crate::trace::Value::Int(count)) => Some(*count),
             _ => None,

@@ -29,6 +29,16 @@ pub(super) fn judge(file: &object::File, functions: &[(Function, u64)], verdicts
         for alike in found.alike {
             verdicts.note("ABI-04", format!("{function}: {alike}, which callers cannot tell"));
         }
+        // The same bits under another name of the type: only the letter of the signature is broken.
+        let loose = found.loose;
+        let level = worker_contract::Level::Should;
+        verdicts.judge_at(crate::oracle::id("ABI-04"), level, loose.is_empty(), || {
+            (
+                function.to_string(),
+                spec.signature(),
+                format!("the debug information says: {}", loose.join("; ")),
+            )
+        });
         verdicts.judge("ABI-04", found.wrong.is_empty(), || {
             (
                 function.to_string(),
@@ -47,6 +57,7 @@ pub(super) fn judge(file: &object::File, functions: &[(Function, u64)], verdicts
 struct Comparison {
     wrong: Vec<String>,
     alike: Vec<String>,
+    loose: Vec<String>,
 }
 
 fn compare(spec: &FunctionSpec, found: &Signature) -> Comparison {
@@ -54,6 +65,7 @@ fn compare(spec: &FunctionSpec, found: &Signature) -> Comparison {
     let mut put = |fit: Fit, text: String| match fit {
         Fit::Same => {}
         Fit::Alike => comparison.alike.push(text),
+        Fit::Loose => comparison.loose.push(text),
         Fit::Wrong => comparison.wrong.push(text),
     };
     put(found.result.fit(spec.returns), format!("the result is {}", found.result));

@@ -45,6 +45,7 @@ pub struct Arena {
     buffers: [Lease; SLOTS],
     outs: [Lease; SLOTS],
     next: [usize; 3],
+    fills: usize,
 }
 
 /// A placed argument; its slot number gives the memory back.
@@ -73,7 +74,7 @@ impl Arena {
             return Err(io::Error::last_os_error());
         }
         let (inputs, buffers, outs) = ([FREE; SLOTS], [FREE; SLOTS], [FREE; SLOTS]);
-        Ok(Self { base: base as usize, inputs, buffers, outs, next: [0; 3] })
+        Ok(Self { base: base as usize, inputs, buffers, outs, next: [0; 3], fills: 0 })
     }
 
     fn protect(&self, at: usize, length: usize, rights: i32) {
@@ -89,6 +90,13 @@ impl Arena {
         let slot = self.next[kind];
         self.next[kind] = (slot + 1) % SLOTS;
         slot
+    }
+
+    /// What a buffer holds before a call: another byte each time, none of them part of any text.
+    fn fill(&mut self) -> u8 {
+        const BYTES: [u8; 7] = [POISON_BYTE, 0xf6, 0xf8, 0xf9, 0xfb, 0xfc, 0xfe];
+        self.fills = (self.fills + 1) % BYTES.len();
+        BYTES[self.fills]
     }
 
     /// Places a string so that its NUL is the last byte before an inaccessible page, read-only.
@@ -130,7 +138,10 @@ impl Arena {
             let (from, to) = pages(start, size);
             self.protect(from, to - from, libc::PROT_READ | libc::PROT_WRITE);
             // SAFETY: these pages were just made writable and belong to this arena.
-            unsafe { std::ptr::write_bytes(from as *mut u8, POISON_BYTE, to - from) };
+            unsafe {
+                std::ptr::write_bytes(from as *mut u8, POISON_BYTE, to - from);
+                std::ptr::write_bytes(start as *mut u8, self.fill(), size);
+            }
         }
         Placed { slot, pointer: start }
     }

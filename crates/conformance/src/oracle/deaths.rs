@@ -3,6 +3,7 @@
 use super::expect::{self, Expected};
 use super::state::{Facts, State};
 use super::{Verdicts, tell};
+use crate::program::{Call, Handle};
 use crate::trace::{Cause, Event, Observation, Outcome, Region, Site};
 
 pub fn judge(observation: &Observation, facts: &Facts, state: &State, verdicts: &mut Verdicts) {
@@ -31,6 +32,9 @@ pub fn judge(observation: &Observation, facts: &Facts, state: &State, verdicts: 
         verdicts.judge(requirement, false, || {
             tell(observation, expect::expected(call, facts, state).to_string())
         });
+    }
+    if matches!(call, Call::Free { result: Handle::Slot(_) }) {
+        verdicts.judge("INF-11", false, || tell(observation, "a job can be freed at any point"));
     }
     if call.has_null() {
         verdicts.judge("NULL-08", false, || tell(observation, "returns the failure value"));

@@ -38,6 +38,11 @@ pub fn judge(
         let works = returned.is_true() || returned.written_code().is_none_or(|code| code == 0) || job.ended;
         let requirement = if *index == Out::Null { "NULL-05" } else { "INF-07" };
         verdicts.judge(requirement, works, || tell(observation, "a token, or false with 0 at the end"));
+        if job.refused > 0 {
+            verdicts.judge("ERR-05", works, || {
+                tell(observation, "a token, or false with 0: the refusal of the call before does not stick")
+            });
+        }
     }
     if returned.is_true() {
         token(observation, returned, *index, job, verdicts);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::program::{Call, Handle, Slot, Text};
-use crate::trace::{Returned, Value};
+use crate::trace::{POISON_U64, Returned, Value};
 
 /// What is known before a session begins.
 #[derive(Debug, Clone, Default)]
@@ -14,6 +14,8 @@ pub struct Facts {
     pub devices: Option<i32>,
     /// A fault is injected: calls may fail that succeed otherwise.
     pub faulty: bool,
+    /// Bytes by which process usage may be off, since others use the device as well.
+    pub tolerance: u64,
 }
 
 /// What the file of a model says.
@@ -36,6 +38,8 @@ pub struct ModelState {
     pub reported: Option<u64>,
     /// The last answer of a usage query, until something other than a query or check happens.
     pub usage: Option<u64>,
+    /// What it surely uses: the least figure that was ever given for it.
+    pub least: Option<u64>,
 }
 
 /// An open job.
@@ -95,6 +99,13 @@ impl State {
         self.jobs.values().any(|job| job.model == model)
     }
 
+    /// What the models of a context surely use together.
+    pub fn used(&self, context: Handle) -> u64 {
+        let context = slot(context);
+        let models = self.models.values().filter(|model| model.context == context);
+        models.fold(0, |sum, model| model.least.map_or(sum, |least| least.saturating_add(sum)))
+    }
+
     /// Whether a context has a model loaded.
     pub fn loaded(&self, context: Handle) -> bool {
         let context = slot(context);
@@ -137,8 +148,10 @@ impl State {
                         Text::Bytes(path) => facts.models.get(path).cloned(),
                         Text::Null => None,
                     };
+                    let vram = returned.vram.filter(|&vram| vram != POISON_U64);
+                    let context = slot(*ctx);
                     let model =
-                        ModelState { context: slot(*ctx), facts, reported: returned.vram, usage: None };
+                        ModelState { context, facts, reported: returned.vram, usage: None, least: vram };
                     self.models.insert(*bind, model);
                 }
             }
@@ -173,6 +186,7 @@ impl State {
             Call::ModelVramUsage { model } | Call::VramUsage { model } => {
                 if let Some(model) = slot(*model).and_then(|slot| self.models.get_mut(&slot)) {
                     model.usage = returned.bytes();
+                    model.least = model.least.min(model.usage).or(model.usage);
                 }
             }
             _ => {}

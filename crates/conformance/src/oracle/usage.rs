@@ -44,6 +44,13 @@ pub fn judge(
         | Call::ProcessVramUsage { ctx: Handle::Null } => {
             verdicts.judge("NULL-06", returned.bytes() == Some(0), || tell(observation, "0 bytes"));
         }
+        Call::ProcessVramUsage { ctx } => {
+            let Some(bytes) = returned.bytes() else { return };
+            let sum = state.used(*ctx);
+            verdicts.judge("VRAM-03", bytes.saturating_add(facts.tolerance) >= sum, || {
+                tell(observation, format!("at least the {sum} bytes that the models of this context use"))
+            });
+        }
         Call::ModelVramUsage { model } | Call::VramUsage { model } => {
             let (Some(known), Some(bytes)) = (state.model(*model), returned.bytes()) else { return };
             if let Some(reported) = known.reported {

@@ -157,6 +157,10 @@ fn start(
         None => Text::new(conversation.prompt()?),
         Some(Value::Null) => Text::Null,
         Some(Value::Text(bytes)) => Text::Bytes(bytes),
+        Some(Value::Word(word)) if word == "longer-than-context" => {
+            let length = conversation.setting()?.model().map_or(0, |model| model.facts.context_length);
+            Text::Bytes(at_least_tokens(length + 16))
+        }
         Some(other) => return Err(Stop::Broken(format!("{other:?} is no prompt"))),
     };
     Ok(Call::Start {
@@ -168,6 +172,12 @@ fn start(
         code,
         bind: conversation.bind(Kind::Job, name.unwrap_or("job")),
     })
+}
+
+/// A prompt of at least so many tokens: characters so rare that no vocabulary joins two of them.
+pub fn at_least_tokens(count: u64) -> Vec<u8> {
+    let characters = (0..count).filter_map(|at| char::from_u32(0x10300 + (at * 7 % 27) as u32));
+    characters.flat_map(|c| c.to_string().into_bytes()).collect()
 }
 
 fn take_out(given: &mut Arguments, name: &str) -> Result<Out, Stop> {

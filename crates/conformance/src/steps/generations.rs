@@ -7,7 +7,7 @@ use super::arguments::{self, Arguments, Value};
 use super::calls::build;
 use super::report;
 use crate::conversation::{Conversation, Generation, Kind, Step, Stop};
-use crate::program::{Call, Handle, Op, Out};
+use crate::program::{Buffer, Call, Handle, Op, Out};
 use crate::trace::Observation;
 
 #[when(regex = r#"^the host generates (\d+) tokens?(?: from ("[^"]*"))?(?: with (.+?))?(?: as "(\w+)")?$"#)]
@@ -69,6 +69,8 @@ pub struct Fetch {
     pub buffer: i32,
     /// Whether `token_index` is passed.
     pub index: Out,
+    /// Whether `error_code` is passed.
+    pub code: Out,
     /// Microseconds between calls.
     pub pause_us: u32,
 }
@@ -87,13 +89,19 @@ impl Fetch {
         Ok(Self {
             buffer: arguments::take_integer(given, "token_buffer_size", 1024)?,
             index,
+            code: Out::Given,
             pause_us: arguments::take_integer(given, "pause_us", 0)?,
         })
     }
 
-    /// The step that fetches.
-    pub fn op(&self, result: Handle, limit: u32) -> Op {
-        Op::Drain { result, buffer: self.buffer, index: self.index, limit, pause_us: self.pause_us }
+    /// The steps that fetch.
+    pub fn ops(&self, result: Handle, limit: u32) -> Vec<Op> {
+        let Self { index, code, pause_us, .. } = *self;
+        if code == Out::Given {
+            return vec![Op::Drain { result, buffer: self.buffer, index, limit, pause_us }];
+        }
+        let call = Call::NextToken { result, buffer: Buffer::of(self.buffer), index, code };
+        vec![Op::Call(call); limit as usize]
     }
 }
 
@@ -132,14 +140,23 @@ pub async fn whole_job(
     if conversation.named(Kind::Model, "model").is_none() && !given.contains_key("model") {
         super::givens::load(conversation, "model", "context").await?;
     }
-    let fetch = Fetch::take(&mut given)?;
+    let mut fetch = Fetch::take(&mut given)?;
+    // That of the calls for tokens: the start always says why it fails.
+    if given.remove("error_code").is_some() {
+        fetch.code = Out::Null;
+    }
     given.insert("max_tokens".to_owned(), Value::Integer(count.into()));
     let start = build(conversation, Function::InferenceStart, given, Some("whole"))?;
     let result = conversation.need(Kind::Job, "whole")?;
-    let program = vec![Op::Call(start), fetch.op(result, count + 1), Op::Call(Call::Free { result })];
+    let mut program = vec![Op::Call(start)];
+    program.extend(fetch.ops(result, count + 1));
+    program.push(Op::Call(Call::Free { result }));
     let trace = conversation.run(program).await?;
     started(&trace)?;
     let generation = Generation::from_trace(&trace);
+    if fetch.code == Out::Null && generation.tokens.is_empty() && !conversation.died {
+        return Err(Stop::NotApplicable("the library gives no token without error_code".to_owned()));
+    }
     if conversation.died || !generation.whole {
         return Err(Stop::Blocked("the generation did not get to its end".to_owned()));
     }
@@ -164,7 +181,7 @@ async fn take(conversation: &mut Conversation, count: u32, job: &str, arguments:
     let fetch = Fetch::take(&mut given)?;
     arguments::all_taken(&given)?;
     let result = conversation.need(Kind::Job, if job.is_empty() { "job" } else { job })?;
-    let trace = conversation.run(vec![fetch.op(result, count)]).await?;
+    let trace = conversation.run(fetch.ops(result, count)).await?;
     let generation = Generation::from_trace(&trace);
     let name = if name.is_empty() { "text" } else { name };
     conversation.texts.insert(name.to_owned(), generation);

@@ -4,7 +4,7 @@ use cucumber::{given, then, when};
 use worker_contract::{Function, describe_code};
 
 use super::arguments::{self, Arguments, Value};
-use super::calls::build;
+use super::calls::{at_least_tokens, build};
 use super::checks::{difference, named};
 use super::generations::{started, whole_job};
 use super::report;
@@ -342,12 +342,7 @@ async fn overrun(conversation: &mut Conversation, by_prompt: bool) -> Step {
         return Err(Stop::NotApplicable(why));
     }
     let attempts: Vec<(Vec<u8>, i32)> = if by_prompt {
-        // Characters so rare that no vocabulary joins two of them: at least a token each. And long ones, in bytes.
-        let rare = |count: u64| {
-            let characters = (0..count).filter_map(|at| char::from_u32(0x10300 + (at * 7 % 27) as u32));
-            characters.flat_map(|c| c.to_string().into_bytes()).collect::<Vec<u8>>()
-        };
-        [length, length + 16, length * 2, length + 25_000].map(|count| (rare(count), 16)).to_vec()
+        [length, length + 16, length * 2, length + 25_000].map(|count| (at_least_tokens(count), 16)).to_vec()
     } else {
         // Libraries that refuse what cannot fit are asked for ever less, until the job just fits.
         let most = (length + 8).min(2048);

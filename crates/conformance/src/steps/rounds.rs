@@ -73,7 +73,8 @@ async fn run_rounds(conversation: &mut Conversation, count: u32, cycle: &str) ->
     let keeper = conversation.need(Kind::Context, "context")?;
     let model = conversation.named(Kind::Model, "model");
     let slots = [(); 3].map(|()| conversation.fresh_slot());
-    let stage = Stage { keeper, model, slots, path, refused, prompt: setting.prompt };
+    let too_long = setting.model().map_or(0, |model| model.facts.context_length) + 16;
+    let stage = Stage { keeper, model, slots, path, refused, prompt: setting.prompt, too_long };
     let mut body = Vec::new();
     for part in cycle.split(',').map(str::trim) {
         body.extend(part_of_cycle(part, &stage)?);
@@ -113,10 +114,11 @@ async fn measure_rounds(
     if conversation.odd.is_some() {
         return Ok(HashMap::new());
     }
-    // A good call without error_code, and a second job, may give no handle to release.
+    // A good call without error_code, a second job, and one that does not fit, may give no handle to release.
+    let optional = ["without error_code", "two jobs", "longer than the context"];
     let skipped = |observation: &&Observation| matches!(observation.outcome, Outcome::Skipped(_));
     if let Some(skipped) =
-        trace.iter().find(skipped).filter(|_| !cycle.contains("without error_code") && cycle != "two jobs")
+        trace.iter().find(skipped).filter(|_| !optional.iter().any(|part| cycle.contains(part)))
     {
         return Err(Stop::Blocked(format!("{}: {}", skipped.event, skipped.outcome)));
     }
@@ -187,11 +189,14 @@ struct Stage {
     /// Paths of what is refused.
     refused: Vec<Vec<u8>>,
     prompt: &'static str,
+    /// Tokens that do not fit the context.
+    too_long: u64,
 }
 
 /// The calls of one named part of a cycle.
 fn part_of_cycle(part: &str, stage: &Stage) -> Result<Vec<Op>, Stop> {
-    let Stage { keeper, model, slots: [context_slot, model_slot, job_slot], path, refused, prompt } = stage;
+    let Stage { keeper, model, slots: [context_slot, model_slot, job_slot], path, refused, prompt, too_long } =
+        stage;
     let (keeper, context_slot, model_slot, job_slot) = (*keeper, *context_slot, *model_slot, *job_slot);
     let code = Out::Given;
     let own_context = Handle::Slot(context_slot);
@@ -262,6 +267,19 @@ fn part_of_cycle(part: &str, stage: &Stage) -> Result<Vec<Op>, Stop> {
             Op::Call(Call::CheckResidency { model: loaded()?, code }),
             Op::Call(Call::ModelVramUsage { model: loaded()? }),
         ],
+        "queries" => vec![
+            Op::Call(Call::DeviceCount),
+            Op::Call(Call::VramUsage { model: loaded()? }),
+            Op::Call(Call::ModelVramUsage { model: loaded()? }),
+            Op::Call(Call::ProcessVramUsage { ctx: keeper }),
+        ],
+        "job longer than the context" => {
+            let mut long = start(loaded()?, 16);
+            if let Op::Call(Call::Start { prompt, .. }) = &mut long {
+                *prompt = Text::Bytes(super::calls::at_least_tokens(*too_long));
+            }
+            vec![long, take(17), free]
+        }
         "messages" => [0, 1, 5, 99, -7].map(|code| Op::Call(Call::ErrorMessage { code })).to_vec(),
         other => return Err(Stop::Broken(format!("no part of a cycle is called `{other}`"))),
     })

@@ -20,6 +20,7 @@ pub(super) enum Shape {
     Integer {
         bytes: u64,
         signed: Option<bool>,
+        letter: Letter,
     },
     Float {
         bytes: u64,
@@ -27,10 +28,16 @@ pub(super) enum Shape {
     Bool {
         bytes: u64,
     },
-    Pointer(Box<Shape>),
+    Pointer {
+        target: Box<Shape>,
+        /// Whether what it points to is declared `const`.
+        constant: bool,
+    },
     /// Something that is made of parts, without its width if only its name is known.
     Compound {
         bytes: Option<u64>,
+        /// The handle of the contract that has this name.
+        handle: Option<&'static str>,
     },
     /// The code of a function.
     Code,
@@ -38,12 +45,28 @@ pub(super) enum Shape {
     Unknown,
 }
 
+/// How C and C++ call an integer of one byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Letter {
+    /// `char`.
+    Plain,
+    /// `signed char` or `unsigned char`.
+    Explicit,
+    /// No type of C or C++, or none of one byte.
+    None,
+}
+
+/// Names of the contract's handles.
+const HANDLES: [&str; 3] = ["CudaContext", "CudaModel", "InferenceResult"];
+
 /// What becomes of a type beside the contract's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fit {
     Same,
     /// Another type that callers cannot tell from it.
     Alike,
+    /// Another type of the same make: callers built from the headers pass the same bits.
+    Loose,
     Wrong,
 }
 
@@ -55,9 +78,12 @@ impl Shape {
 
     fn inside<'a>(units: &Units<'a>, holder: &Die<'a>, depth: usize) -> Self {
         let mut at = holder.clone();
+        let mut known = None;
         for _ in 0..LAYERS {
             let Some(value) = at.value(dw::DW_AT_type) else { return Self::Nothing };
             let Some(next) = units.follow(&at, value) else { return Self::Unknown };
+            let name = units.name(&next);
+            known = known.or_else(|| HANDLES.into_iter().find(|handle| name == Some(handle.as_bytes())));
             match next.entry.tag() {
                 dw::DW_TAG_typedef
                 | dw::DW_TAG_const_type
@@ -70,20 +96,25 @@ impl Shape {
                 | dw::DW_TAG_template_alias
                 // A pointer to an array is one to its first element.
                 | dw::DW_TAG_array_type => at = next,
-                dw::DW_TAG_base_type => return Self::base(&next),
+                dw::DW_TAG_base_type => return Self::base(&next, units.name(&next)),
                 // What Rust calls `c_void` is an enumeration that has no value.
                 dw::DW_TAG_enumeration_type if units.name(&next) == Some(b"c_void") => return Self::Nothing,
                 dw::DW_TAG_enumeration_type => match next.number(dw::DW_AT_byte_size) {
-                    Some(bytes) => return Self::Integer { bytes, signed: None },
+                    Some(bytes) => return Self::Integer { bytes, signed: None, letter: Letter::None },
                     None if next.value(dw::DW_AT_type).is_some() => at = next,
                     None => return Self::Unknown,
                 },
                 dw::DW_TAG_pointer_type | dw::DW_TAG_reference_type | dw::DW_TAG_rvalue_reference_type => {
                     let target = if depth == 0 { Self::Unknown } else { Self::inside(units, &next, depth - 1) };
-                    return Self::Pointer(Box::new(target));
+                    return Self::Pointer { target: Box::new(target), constant: constant(units, &next) };
                 }
                 dw::DW_TAG_structure_type | dw::DW_TAG_class_type | dw::DW_TAG_union_type => {
-                    return Self::compound(units, &next, depth);
+                    return match Self::compound(units, &next, depth) {
+                        Self::Compound { bytes, .. } => Self::Compound { bytes, handle: known },
+                        other if known.is_none() => other,
+                        // A handle of one part is a handle all the same.
+                        other => Self::Compound { bytes: other.bytes(), handle: known },
+                    };
                 }
                 dw::DW_TAG_subroutine_type => return Self::Code,
                 _ => return Self::Unknown,
@@ -92,7 +123,12 @@ impl Shape {
         Self::Unknown
     }
 
-    fn base(die: &Die) -> Self {
+    fn base(die: &Die, name: Option<&[u8]>) -> Self {
+        let letter = match name {
+            Some(b"char") => Letter::Plain,
+            Some(b"signed char" | b"unsigned char") => Letter::Explicit,
+            _ => Letter::None,
+        };
         let (Some(bytes), Some(gimli::AttributeValue::Encoding(encoding))) =
             (die.number(dw::DW_AT_byte_size), die.value(dw::DW_AT_encoding))
         else {
@@ -101,13 +137,13 @@ impl Shape {
         match encoding {
             // Rust's `()` and `!`.
             _ if bytes == 0 => Self::Nothing,
-            dw::DW_ATE_signed | dw::DW_ATE_signed_char => Self::Integer { bytes, signed: Some(true) },
+            dw::DW_ATE_signed | dw::DW_ATE_signed_char => Self::Integer { bytes, signed: Some(true), letter },
             dw::DW_ATE_unsigned | dw::DW_ATE_unsigned_char | dw::DW_ATE_UTF => {
-                Self::Integer { bytes, signed: Some(false) }
+                Self::Integer { bytes, signed: Some(false), letter }
             }
             dw::DW_ATE_float => Self::Float { bytes },
             dw::DW_ATE_boolean => Self::Bool { bytes },
-            dw::DW_ATE_complex_float => Self::Compound { bytes: Some(bytes) },
+            dw::DW_ATE_complex_float => Self::Compound { bytes: Some(bytes), handle: None },
             _ => Self::Unknown,
         }
     }
@@ -119,7 +155,7 @@ impl Shape {
             return Self::Unknown;
         }
         let bytes = die.number(dw::DW_AT_byte_size);
-        let whole = Self::Compound { bytes };
+        let whole = Self::Compound { bytes, handle: None };
         if depth == 0 || die.entry.tag() == dw::DW_TAG_union_type {
             return whole;
         }
@@ -139,8 +175,8 @@ impl Shape {
     fn bytes(&self) -> Option<u64> {
         match *self {
             Self::Integer { bytes, .. } | Self::Float { bytes } | Self::Bool { bytes } => Some(bytes),
-            Self::Pointer(_) => Some(8),
-            Self::Compound { bytes } => bytes,
+            Self::Pointer { .. } => Some(8),
+            Self::Compound { bytes, .. } => bytes,
             Self::Nothing | Self::Code | Self::Unknown => None,
         }
     }
@@ -152,14 +188,23 @@ impl Shape {
             return match (self, expected) {
                 (Self::Nothing, CType::Void) | (Self::Unknown, _) => Fit::Same,
                 (_, CType::Void) => Fit::Wrong,
+                // But what it calls by the name of one handle is no other.
+                (Self::Pointer { target, .. }, _) if matches!(**target, Self::Compound { handle: Some(name), .. } if expected.name() != format!("{name}*")) => {
+                    Fit::Wrong
+                }
                 _ => self.fit_value(Value::Pointer),
             };
         };
         match (value, self) {
-            (Value::To(width), Self::Pointer(target)) => match **target {
+            (Value::To(width), Self::Pointer { target, constant }) => match **target {
                 Self::Nothing => Fit::Alike,
+                // Only C and C++ say which of the characters it is, and whether it is constant.
+                Self::Integer { bytes: 1, letter, .. } if width == 1 && letter != Letter::None => {
+                    let same = letter == Letter::Plain && *constant == (expected == CType::Text);
+                    if same { Fit::Same } else { Fit::Loose }
+                }
                 // What is known by name alone is a handle, and no integer.
-                Self::Compound { bytes: None } => Fit::Wrong,
+                Self::Compound { bytes: None, .. } => Fit::Wrong,
                 ref target => target.fit_value(Value::Integer(width)),
             },
             // `Option<&mut i32>` and its like.
@@ -170,12 +215,12 @@ impl Shape {
 
     fn fit_value(&self, value: Value) -> Fit {
         let fits = match (self, value) {
-            (Self::Unknown, _) | (Self::Pointer(_), Value::Pointer) => true,
+            (Self::Unknown, _) | (Self::Pointer { .. }, Value::Pointer) => true,
             (Self::Integer { bytes, .. }, Value::Integer(width)) => *bytes == width,
             (Self::Float { bytes }, Value::Float) => *bytes == 4,
             (Self::Bool { bytes }, Value::Bool) => *bytes == 1,
             // How parts travel depends on the machine; the width is all that counts everywhere.
-            (Self::Compound { bytes }, value) => bytes.is_none_or(|bytes| bytes == value.bytes()),
+            (Self::Compound { bytes, .. }, value) => bytes.is_none_or(|bytes| bytes == value.bytes()),
             _ => false,
         };
         match (self, value) {
@@ -189,6 +234,22 @@ impl Shape {
             _ => Fit::Same,
         }
     }
+}
+
+/// Whether the target of a pointer is declared constant.
+fn constant<'a>(units: &Units<'a>, pointer: &Die<'a>) -> bool {
+    let mut at = pointer.clone();
+    for _ in 0..LAYERS {
+        let Some(next) = at.value(dw::DW_AT_type).and_then(|value| units.follow(&at, value)) else {
+            return false;
+        };
+        match next.entry.tag() {
+            dw::DW_TAG_const_type => return true,
+            dw::DW_TAG_typedef | dw::DW_TAG_volatile_type | dw::DW_TAG_restrict_type => at = next,
+            _ => return false,
+        }
+    }
+    false
 }
 
 /// What a register or a piece of memory holds in the contract. Integers of 4 bytes are signed there, of 8 unsigned.
@@ -231,16 +292,21 @@ impl fmt::Display for Shape {
         let width = |bytes: &u64| format!("{bytes} byte{}", if *bytes == 1 { "" } else { "s" });
         match self {
             Self::Nothing => f.write_str("void"),
-            Self::Integer { bytes, signed: Some(true) } => write!(f, "a signed integer of {}", width(bytes)),
-            Self::Integer { bytes, signed: Some(false) } => {
+            Self::Integer { letter: Letter::Plain, .. } => f.write_str("a character"),
+            Self::Integer { bytes, signed: Some(true), .. } => {
+                write!(f, "a signed integer of {}", width(bytes))
+            }
+            Self::Integer { bytes, signed: Some(false), .. } => {
                 write!(f, "an unsigned integer of {}", width(bytes))
             }
-            Self::Integer { bytes, signed: None } => write!(f, "an enumeration of {}", width(bytes)),
+            Self::Integer { bytes, signed: None, .. } => write!(f, "an enumeration of {}", width(bytes)),
             Self::Float { bytes } => write!(f, "a floating-point number of {}", width(bytes)),
             Self::Bool { bytes } => write!(f, "a boolean of {}", width(bytes)),
-            Self::Pointer(target) => write!(f, "a pointer to {target}"),
-            Self::Compound { bytes: Some(bytes) } => write!(f, "a structure of {}", width(bytes)),
-            Self::Compound { bytes: None } => f.write_str("an opaque structure"),
+            Self::Pointer { target, constant: true } => write!(f, "a pointer to constant {target}"),
+            Self::Pointer { target, constant: false } => write!(f, "a pointer to {target}"),
+            Self::Compound { handle: Some(name), .. } => f.write_str(name),
+            Self::Compound { bytes: Some(bytes), .. } => write!(f, "a structure of {}", width(bytes)),
+            Self::Compound { bytes: None, .. } => f.write_str("an opaque structure"),
             Self::Code => f.write_str("a function"),
             Self::Unknown => f.write_str("a type not described"),
         }
