@@ -10,6 +10,7 @@ use worker_conformance::profile::Profile;
 use worker_conformance::report::progress::Counter;
 use worker_conformance::report::{json, terminal};
 use worker_conformance::suite::{self, Request};
+use worker_conformance::{fuzz, replay};
 use worker_conformance::verdict::Conformance;
 use worker_contract::RequirementId;
 
@@ -29,6 +30,11 @@ enum Command {
     /// the devices that it finds, and allocate their memory.
     #[command(after_help = RUN_HELP)]
     Run(Run),
+    /// Put a library through generated programs.
+    #[command(after_help = fuzz::command::HELP)]
+    Fuzz(fuzz::command::Fuzz),
+    /// Play a program again that `fuzz` has kept.
+    Replay(replay::Replay),
     /// List the requirements of the contract.
     List,
 }
@@ -76,6 +82,8 @@ fn main() -> Status {
     let program = Program::parse();
     let result = match program.command {
         Command::Run(run) => execute(run),
+        Command::Fuzz(options) => fuzz::command::execute(&options, default_models()),
+        Command::Replay(options) => replay::execute(&options, default_models()),
         Command::List => Ok(list()),
     };
     match result {

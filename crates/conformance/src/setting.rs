@@ -65,7 +65,7 @@ pub enum SettingError {
 }
 
 /// The suite's own models, tried in this order where the profile names none.
-const FIXTURES: [&str; 2] = ["tiny-llama", "tiny-gpt2"];
+pub const FIXTURES: [&str; 2] = ["tiny-llama", "tiny-gpt2"];
 
 impl Setting {
     /// Looks at the library as a host would: how many devices, which models. What goes wrong on the way is judged.

@@ -10,7 +10,7 @@ mod givens;
 mod invariants;
 pub mod jobs;
 mod malformed;
-mod rounds;
+pub mod rounds;
 mod sequences;
 mod sweeps;
 mod threads;

@@ -194,7 +194,7 @@ pub fn run(request: &Request, progress: Box<dyn Progress>) -> Result<RunResult, 
     Ok(sum_up(request, &library, &data, &played, blocked.as_deref(), started.elapsed()))
 }
 
-fn limits(profile: &Profile) -> Limits {
+pub(crate) fn limits(profile: &Profile) -> Limits {
     let usual = Limits::default();
     let seconds = |given: Option<u64>, usual: Duration| given.map_or(usual, Duration::from_secs);
     Limits {
