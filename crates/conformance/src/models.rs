@@ -17,6 +17,7 @@ pub mod inspect;
 mod layout;
 pub mod malformed;
 mod model;
+pub mod mutant;
 mod random;
 mod reader;
 mod recipe;

@@ -11,6 +11,7 @@ use crate::executor::ExecutorError;
 use crate::oracle::Finding;
 use crate::program::{Op, Program};
 use crate::shrink::shrink;
+use crate::trace::Observation;
 
 /// Times that a failing program is played again before it is believed to fail always.
 const CONFIRM: u32 = 3;
@@ -52,6 +53,8 @@ pub struct Failing {
     pub attempts: usize,
     /// Whether it was seen that no call can be dropped.
     pub minimal: bool,
+    /// How the program went when it failed.
+    pub trace: Vec<Observation>,
 }
 
 impl Failing {
@@ -103,12 +106,12 @@ pub fn reduce(player: &Player, case: &Case, attempts: usize) -> Result<Failing, 
             break;
         }
     }
-    let fault = match found {
+    let (trace, fault) = match found {
         Some((trace, fault)) => {
             let findings = blame(player, &trace, &fault)?;
-            Fault { findings: only_counted(findings, wanted), ..fault }
+            (trace, Fault { findings: only_counted(findings, wanted), ..fault })
         }
-        None => wanted.clone(),
+        None => (Vec::new(), wanted.clone()),
     };
     if steadiness != Steadiness::Always {
         steadiness = self::steadiness(player, &shrunk.program, wanted, TRIES)?;
@@ -121,6 +124,7 @@ pub fn reduce(player: &Player, case: &Case, attempts: usize) -> Result<Failing, 
         steadiness,
         attempts: shrunk.attempts,
         minimal,
+        trace,
     })
 }
 

@@ -100,6 +100,11 @@ impl Player {
         &self.menu
     }
 
+    /// Facts about models and devices.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
     /// The texts that are known.
     pub fn texts(&self) -> &Arc<KnownTexts> {
         &self.texts

@@ -69,7 +69,7 @@ impl KnownTexts {
     }
 
     /// The length that a text for so many tokens is learnt in; `None` if the context has no room for it.
-    fn length(&self, key: &Key, max_tokens: i32) -> Option<i32> {
+    pub fn length(&self, key: &Key, max_tokens: i32) -> Option<i32> {
         let context = i64::try_from(*self.contexts.get(&key.model)?).unwrap_or(i64::MAX);
         let room = context - key.prompt.len() as i64 - 2;
         let enough = LENGTHS.iter().copied().find(|length| *length >= max_tokens).unwrap_or(LENGTHS[2]);

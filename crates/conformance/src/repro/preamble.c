@@ -4,6 +4,7 @@
 #define LOOK_UP(name) lib.name = (__typeof__(&cuda_##name))find("cuda_" #name)
 #endif
 #define MAYBE static __attribute__((unused))
+#define MAYBE_VARIABLE __attribute__((unused))
 #define PAGE 4096UL
 #define POISON 0xF5
 #define MOST_PIECES 256

@@ -47,6 +47,15 @@ pub fn of(op: &Op) -> Vec<Vec<Op>> {
             }
             options
         }
+        Op::Repeat(times, body) => {
+            let mut options = vec![body.clone()];
+            for fewer in [*times / 2, times.saturating_sub(1)] {
+                if fewer > 1 && fewer < *times {
+                    options.push(vec![Op::Repeat(fewer, body.clone())]);
+                }
+            }
+            options
+        }
         _ => Vec::new(),
     }
 }

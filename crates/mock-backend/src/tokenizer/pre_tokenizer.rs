@@ -1,5 +1,8 @@
 //! Splits text into the pieces that merges stay within, by the patterns that go by a pre-tokenizer's name.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use fancy_regex::Regex;
 
 use super::{EncodeError, TokenizerError};
@@ -10,8 +13,11 @@ const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N
 
 /// Patterns applied one after the other, each to the pieces of the one before.
 pub struct PreTokenizer {
-    patterns: Vec<Regex>,
+    patterns: Arc<[Regex]>,
 }
+
+/// Compiled patterns by name: they take longer to compile than a tiny model to load, and never change.
+static COMPILED: Mutex<Option<HashMap<String, Arc<[Regex]>>>> = Mutex::new(None);
 
 /// True for the families whose prompts begin with BOS unless the file says otherwise.
 pub fn adds_bos(name: &str) -> bool {
@@ -40,14 +46,21 @@ impl PreTokenizer {
             "default" => &[r"[\p{P}\$\+<=>\^~\|]+", GPT2, r"\p{N}+", "[0-9][0-9][0-9]"],
             other => return Err(TokenizerError::PreTokenizer(other.into())),
         };
-        let compiled = patterns.iter().map(|pattern| Regex::new(pattern)).collect::<Result<_, _>>();
-        Ok(Self { patterns: compiled.map_err(|error| TokenizerError::Build(error.to_string()))? })
+        let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+        let compiled = compiled.get_or_insert_default();
+        if let Some(patterns) = compiled.get(name) {
+            return Ok(Self { patterns: Arc::clone(patterns) });
+        }
+        let fresh = patterns.iter().map(|pattern| Regex::new(pattern)).collect::<Result<_, _>>();
+        let fresh: Arc<[Regex]> = fresh.map_err(|error| TokenizerError::Build(error.to_string()))?;
+        compiled.insert(name.to_owned(), Arc::clone(&fresh));
+        Ok(Self { patterns: fresh })
     }
 
     /// Pieces of `text` in order; nothing is lost: what no pattern matches is a piece too.
     pub fn split<'t>(&self, text: &'t str) -> Result<Vec<&'t str>, EncodeError> {
         let mut pieces = vec![text];
-        for pattern in &self.patterns {
+        for pattern in self.patterns.iter() {
             let mut finer = Vec::new();
             for piece in pieces {
                 let mut end = 0;
