@@ -8,6 +8,7 @@ pub mod judge;
 pub mod kept;
 pub mod known;
 pub mod models;
+pub mod share;
 pub mod stage;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,7 +75,7 @@ pub struct Summary {
     /// The cases that failed: few of each sort, by number.
     pub failing: Vec<Case>,
     /// SHOULDs that were found broken, where they do not count.
-    pub warnings: BTreeMap<RequirementId, Finding>,
+    pub warnings: BTreeMap<RequirementId, (u64, Finding)>,
     /// Choices that the library took.
     pub notes: Vec<Note>,
     /// Judgements by requirement.
@@ -150,6 +151,27 @@ pub fn play(player: &Player, limits: &Limits, tell: &Tell<'_>) -> Result<Summary
 }
 
 impl Summary {
+    /// Adds the cases that followed.
+    fn absorb(&mut self, other: Summary) {
+        self.cases += other.cases;
+        self.seconds += other.seconds;
+        self.deaths += other.deaths;
+        self.coverage.absorb(&other.coverage);
+        for case in other.failing {
+            let same = self.failing.iter().filter(|known| known.fault.is_like(&case.fault)).count();
+            if same < KEPT {
+                self.failing.push(case);
+            }
+        }
+        for (requirement, found) in other.warnings {
+            self.warnings.entry(requirement).or_insert(found);
+        }
+        for (requirement, count) in other.checks {
+            *self.checks.entry(requirement).or_default() += count;
+        }
+        self.notes.extend(other.notes);
+    }
+
     /// Keeps what counts of a case's faults; whether there was any.
     fn take(&mut self, number: u64, program: &Program, faults: &[Fault], limits: &Limits) -> bool {
         let mut failed = false;
@@ -166,7 +188,10 @@ impl Summary {
             let fault = Fault { findings: counted, ..fault.clone() };
             if !fault.is_must() && limits.level == Conformance::Core {
                 let finding = fault.main().clone();
-                self.warnings.entry(finding.requirement).or_insert(finding);
+                let kept = self.warnings.entry(finding.requirement).or_insert_with(|| (number, finding.clone()));
+                if number < kept.0 {
+                    *kept = (number, finding);
+                }
                 continue;
             }
             failed = true;

@@ -75,6 +75,9 @@ struct Run {
     /// Folder for generated models.
     #[arg(long, value_name = "DIR", env = "WORKER_CONFORMANCE_MODELS")]
     models: Option<PathBuf>,
+    /// Generated programs besides the scenarios; a slow library gets fewer, and the report says so.
+    #[arg(long, value_name = "N", default_value_t = fuzz::share::PROGRAMS)]
+    programs: u64,
 }
 
 fn main() -> Status {
@@ -114,6 +117,7 @@ fn execute(run: Run) -> anyhow::Result<ExitCode> {
         jobs: run.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, usize::from)),
         program: std::env::current_exe()?,
         models: std::path::absolute(run.models.unwrap_or_else(default_models))?,
+        programs: run.programs,
     };
     let result = suite::run(&request, Box::new(Counter::new()))?;
     print!("{}", terminal::render(&result));

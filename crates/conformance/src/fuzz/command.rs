@@ -243,7 +243,7 @@ impl Session<'_> {
 
     fn sum_up(&self, summary: &Summary, failures: usize) -> String {
         let mut text = String::new();
-        for (requirement, finding) in &summary.warnings {
+        for (requirement, (_, finding)) in &summary.warnings {
             let _ = writeln!(text, "WARN {requirement} (SHOULD) {}", requirement.requirement().text);
             let _ = writeln!(text, "  call      {}", finding.call);
             let _ = writeln!(text, "  expected  {}", finding.expected);

@@ -20,8 +20,7 @@ const PROMPTS: [&[u8]; 10] = [
     b"\x01 tab\t line\n",
     b"<s>[INST] markup </s>",
     "שלום عليكم".as_bytes(),
-    b"The quick brown fox jumps over the lazy dog, again and again, and the dog does not mind. The quick brown fox \
-      jumps over the lazy dog, again and again, until the dog has had enough of it and goes away for good.",
+    b"The quick brown fox jumps over the lazy dog, again and again.",
     b"",
     b"\xff\xfe",
     b"cut \xe6\x97",

@@ -101,12 +101,19 @@ fn by_arguments(call: &Call, facts: &Facts, state: &State) -> Expected {
             let prompt = prompt.split(|&byte| byte == 0).next().unwrap_or_default();
             let length = known.context_length;
             if facts.faulty || std::str::from_utf8(prompt).is_err() {
-                Open
-            } else if state.busy(*model) {
+                return Open;
+            }
+            let (busy, empty) = (state.busy(*model), prompt.is_empty());
+            let long = prompt.len() as u64 + 2 + *max_tokens as u64 > length;
+            // Where several refusals are permitted, each brings its codes.
+            if busy && (empty || long) {
+                let codes = &[2, 4, 5, 99];
+                Either { requirement: "INF-15", codes, what: "a second job on one model that may be refused anyway" }
+            } else if busy {
                 Either { requirement: "INF-15", codes: &[4, 2, 99], what: "a second job on one model" }
-            } else if prompt.is_empty() {
+            } else if empty {
                 Either { requirement: "INF-04", codes: &[5, 99], what: "the empty prompt" }
-            } else if prompt.len() as u64 + 2 + *max_tokens as u64 > length {
+            } else if long {
                 let codes = &[2, 4, 5, 99];
                 Either { requirement: "INF-13", codes, what: "a job that may pass the context length" }
             } else {

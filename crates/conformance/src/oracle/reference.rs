@@ -140,9 +140,13 @@ impl Reference {
         self.paths.get(&model).map(Vec::as_slice)
     }
 
-    /// Which refusal is owed for a file.
-    pub fn refusal(&self, path: &[u8]) -> Option<&Refusal> {
-        self.refusals.get(path)
+    /// Which refusal is owed for a file. Beside another model, a library may refuse it for that alone (LOAD-12).
+    pub fn refusal(&self, path: &[u8], beside: bool) -> Option<Refusal> {
+        let mut refusal = self.refusals.get(path)?.clone();
+        if beside {
+            refusal.codes.extend([2, 99].into_iter().filter(|code| !refusal.codes.contains(code)).collect::<Vec<_>>());
+        }
+        Some(refusal)
     }
 
     /// What the job must give next, if that is settled.
@@ -178,8 +182,9 @@ impl Reference {
     ) {
         self.wrong_text = None;
         match call {
-            Call::LoadModel { bind, path: Text::Bytes(path), .. } if !call.has_null() => {
-                self.load(observation, *bind, path, returned, verdicts);
+            Call::LoadModel { bind, ctx, path: Text::Bytes(path), .. } if !call.has_null() => {
+                let refusal = self.refusal(path, state.loaded(*ctx));
+                self.load(observation, (*bind, path), refusal, returned, verdicts);
             }
             Call::UnloadModel { model: Handle::Slot(model) } => {
                 self.rest.remove(model);
@@ -217,12 +222,12 @@ impl Reference {
     fn load(
         &mut self,
         observation: &Observation,
-        bind: Slot,
-        path: &[u8],
+        (bind, path): (Slot, &[u8]),
+        refusal: Option<Refusal>,
         returned: &Returned,
         verdicts: &mut Verdicts,
     ) {
-        if let Some(refusal) = self.refusals.get(path) {
+        if let Some(refusal) = refusal {
             let code = returned.written_code();
             let refused = returned.handle().is_none() && code.is_none_or(|code| refusal.codes.contains(&code));
             verdicts.judge(refusal.requirement, refused, || {

@@ -364,9 +364,11 @@ impl Writer<'_> {
     /// What the contract permits, as the C program's bits and in words.
     fn permit(&mut self, call: &Call) -> (String, String) {
         let bits = |codes: &[i32]| codes.iter().map(|code| format!(" | CODE({code})")).collect::<String>();
-        if let Call::LoadModel { path: Text::Bytes(path), .. } = call
+        if let Call::LoadModel { ctx, path: Text::Bytes(path), .. } = call
             && !call.has_null()
-            && let Some(Refusal { codes, .. }) = self.oracle.reference().and_then(|known| known.refusal(path).cloned())
+            && let beside = self.oracle.state().loaded(*ctx)
+            && let Some(Refusal { codes, .. }) =
+                self.oracle.reference().and_then(|known| known.refusal(path, beside))
         {
             let told: Vec<String> = codes.iter().map(|code| describe_code(*code)).collect();
             return (format!("0{}", bits(&codes)), format!("NULL with {}", told.join(" or ")));
