@@ -172,6 +172,9 @@ impl Session<'_> {
         let wanted = if self.fuzz.keep_going { summary.failing.len() } else { 1 };
         for case in summary.failing.iter().take(wanted) {
             let failing = reduce(&self.stage.player, case, limits.attempts)?;
+            if limits.ignored.contains(&failing.main().requirement) {
+                continue;
+            }
             let folder = self.folder.join(kept::name(&failing, self.stage.player.menu()));
             if shown.insert(folder.display().to_string(), folder.clone()).is_some() {
                 continue;

@@ -170,13 +170,18 @@ impl Player {
         played
     }
 
-    /// VRAM-04 and its kin: what a program in rounds takes more of each time. It has to do so in a second process too.
+    /// VRAM-04 and its kin: what a program in rounds takes more of each time. It has to do so in a second process too,
+    /// over more rounds, so that what a library keeps of its first dozen is no leak.
     fn grown(&self, program: &[Op], played: &Played) -> Result<Option<Fault>, ExecutorError> {
         if !is_in_rounds(program) || played.died {
             return Ok(None);
         }
         let Some(first) = self.growths(&played.trace).into_iter().next() else { return Ok(None) };
-        let again = self.trace(program)?;
+        let longer = |op: &Op| match op {
+            Op::Repeat(times, body) => Op::Repeat(times * 3, body.clone()),
+            other => other.clone(),
+        };
+        let again = self.trace(&program.iter().map(longer).collect::<Vec<_>>())?;
         let again = self.growths(&again);
         let Some(found) = again.into_iter().find(|(requirement, ..)| *requirement == first.0) else {
             return Ok(None);
@@ -186,7 +191,7 @@ impl Player {
         let finding = Finding {
             requirement,
             level: requirement.requirement().level,
-            call: format!("{} rounds of the program", crate::generate::ROUNDS),
+            call: format!("{} rounds of the program", crate::generate::ROUNDS * 3),
             expected: format!("{what} does not grow from round to round"),
             observed: format!("from {from} to {to}"),
         };

@@ -120,7 +120,7 @@ pub fn run(
     for case in whole.failing.iter().take(SHOWN) {
         let attempts = if hangs(case, &player).map_err(broken)? { ATTEMPTS_AT_HANGS } else { ATTEMPTS };
         let failing = reduce(&player, case, attempts).map_err(broken)?;
-        for finding in &failing.fault.findings {
+        for finding in failing.fault.findings.iter().filter(|one| !limits.ignored.contains(&one.requirement)) {
             let mut finding = finding.clone();
             let calls = crate::shrink::places(&failing.program).len();
             finding.call = format!("{}, the last of {calls} steps", finding.call);

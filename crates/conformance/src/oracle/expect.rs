@@ -30,7 +30,7 @@ pub enum Expected {
         requirement: &'static str,
         /// Codes permitted with the failure value.
         codes: &'static [i32],
-        /// What is refused, for the note on which way the library took.
+        /// What is refused, for the note on which way the library took; empty if that is not worth one.
         what: &'static str,
     },
     /// The arguments alone do not tell.
@@ -56,7 +56,7 @@ impl fmt::Display for Expected {
 pub fn expected(call: &Call, facts: &Facts, state: &State) -> Expected {
     match by_arguments(call, facts, state) {
         // Without a place for its code a good call may work, or give the failure value: ERR-09 is read both ways.
-        Success { .. } if call.code() == Some(Out::Null) => {
+        Success { .. } | Either { what: "", .. } if call.code() == Some(Out::Null) => {
             Either { requirement: "ERR-09", codes: &[], what: "a good call without error_code" }
         }
         other => other,
@@ -84,6 +84,9 @@ fn by_arguments(call: &Call, facts: &Facts, state: &State) -> Expected {
                 Open
             } else if state.loaded(*ctx) {
                 Either { requirement: "LOAD-12", codes: &[2, 99], what: "a second model in one context" }
+            } else if !state.models.is_empty() {
+                // Other contexts' models may leave the device too little memory.
+                Either { requirement: "LOAD-01", codes: &[2], what: "" }
             } else {
                 Success { requirement: "LOAD-01" }
             }
@@ -116,6 +119,9 @@ fn by_arguments(call: &Call, facts: &Facts, state: &State) -> Expected {
             } else if long {
                 let codes = &[2, 4, 5, 99];
                 Either { requirement: "INF-13", codes, what: "a job that may pass the context length" }
+            } else if !state.jobs.is_empty() || state.models.len() > 1 {
+                // So may other models and their jobs.
+                Either { requirement: "INF-01", codes: &[2], what: "" }
             } else {
                 Success { requirement: "INF-01" }
             }
@@ -171,6 +177,9 @@ pub fn judge(
         Either { requirement, codes, what } => {
             verdicts
                 .judge(requirement, success || permitted(codes), || tell(observation, expected.to_string()));
+            if what.is_empty() {
+                return not_utf8(observation, call, returned, verdicts);
+            }
             verdicts.note(
                 requirement,
                 match code {
