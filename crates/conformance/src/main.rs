@@ -75,6 +75,9 @@ struct Run {
     /// Folder for generated models.
     #[arg(long, value_name = "DIR", env = "WORKER_CONFORMANCE_MODELS")]
     models: Option<PathBuf>,
+    /// Only the scenarios of this feature file, such as `fuzz` writes.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["only", "scenario"])]
+    feature: Option<PathBuf>,
     /// Generated programs besides the scenarios; a slow library gets fewer, and the report says so.
     #[arg(long, value_name = "N", default_value_t = fuzz::share::PROGRAMS)]
     programs: u64,
@@ -118,6 +121,7 @@ fn execute(run: Run) -> anyhow::Result<ExitCode> {
         program: std::env::current_exe()?,
         models: std::path::absolute(run.models.unwrap_or_else(default_models))?,
         programs: run.programs,
+        feature: run.feature,
     };
     let result = suite::run(&request, Box::new(Counter::new()))?;
     print!("{}", terminal::render(&result));

@@ -45,6 +45,8 @@ pub struct Request {
     pub program: PathBuf,
     /// Where generated models are kept.
     pub models: PathBuf,
+    /// Only the scenarios of this file, which is none of the suite's.
+    pub feature: Option<PathBuf>,
     /// Generated programs to play besides the scenarios, where all of those are asked for.
     pub programs: u64,
 }
@@ -181,7 +183,7 @@ pub fn run(request: &Request, progress: Box<dyn Progress>) -> Result<RunResult, 
             played.push(check("a first look at the library", &[], probed));
             let setting = Arc::new(setting);
             played.extend(play(selected, Arc::clone(&setting), request.jobs, progress)?);
-            if request.programs > 0 && request.only.is_empty() && request.scenario.is_none() {
+            if request.programs > 0 && !is_partial(request) {
                 let known = played.iter().flat_map(|one| &one.findings).map(|finding| finding.requirement);
                 let known = known.chain(request.profile.waivers.iter().map(|waiver| waiver.requirement)).collect();
                 let share = share::run(&setting, request.programs, request.level, known)?;
@@ -246,7 +248,10 @@ fn open(executor: &Arc<Executor>) -> Result<Verdicts, crate::executor::ExecutorE
 /// The features with only the scenarios that are asked for.
 fn select(request: &Request) -> Result<Vec<gherkin::Feature>, SuiteError> {
     // Tags may stand at the examples of an outline, so these are put in first.
-    let mut features = expand(features::all()?)?;
+    let mut features = expand(match &request.feature {
+        Some(path) => vec![features::file(path)?],
+        None => features::all()?,
+    })?;
     let asked = |feature: &gherkin::Feature, rule: Option<&gherkin::Rule>, scenario: &gherkin::Scenario| {
         let by_id = request.only.is_empty()
             || features::tags(feature, rule, scenario)
@@ -274,6 +279,11 @@ fn select(request: &Request) -> Result<Vec<gherkin::Feature>, SuiteError> {
         return Err(SuiteError::NothingSelected(format!("{} {name}", ids.join(",")).trim().to_owned()));
     }
     Ok(features)
+}
+
+/// Whether only a part of the suite is asked for.
+fn is_partial(request: &Request) -> bool {
+    !request.only.is_empty() || request.scenario.is_some() || request.feature.is_some()
 }
 
 /// Where a scenario stands: `features/file.feature:line: name`.
@@ -436,7 +446,7 @@ fn sum_up(
     time: Duration,
 ) -> RunResult {
     let asked: BTreeSet<RequirementId> = request.only.iter().copied().collect();
-    let partial = request.scenario.is_some();
+    let partial = request.scenario.is_some() || request.feature.is_some();
     let requirements: Vec<RequirementResult> = catalogue()
         .iter()
         .map(|requirement| requirement.id)
@@ -553,6 +563,9 @@ fn rerun(request: &Request, id: RequirementId, place: &str) -> String {
     }
     if let Some(options) = generated {
         return format!("{command} {options}");
+    }
+    if let Some(feature) = &request.feature {
+        return format!("{command} --feature {}", quote(feature));
     }
     match place.split_once(": ") {
         Some((file, _)) if place.starts_with("features/") => command += &format!(" --scenario {file}:"),

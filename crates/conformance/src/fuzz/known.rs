@@ -8,8 +8,8 @@ use crate::oracle::reference::{Key, KnownText, Texts};
 use crate::program::{Call, Device, Handle, Op, Out, Slot, Text};
 use crate::trace::{Observation, Token};
 
-/// Lengths that texts are learnt in, in tokens: most programs need the shortest alone.
-const LENGTHS: [i32; 3] = [12, 32, 170];
+/// Lengths that texts are learnt in, in tokens: most programs need the shorter alone.
+const LENGTHS: [i32; 2] = [32, 170];
 /// Bytes of the buffer.
 const BUFFER: i32 = 4096;
 
@@ -72,7 +72,7 @@ impl KnownTexts {
     pub fn length(&self, key: &Key, max_tokens: i32) -> Option<i32> {
         let context = i64::try_from(*self.contexts.get(&key.model)?).unwrap_or(i64::MAX);
         let room = context - key.prompt.len() as i64 - 2;
-        let enough = LENGTHS.iter().copied().find(|length| *length >= max_tokens).unwrap_or(LENGTHS[2]);
+        let enough = LENGTHS.iter().copied().find(|length| *length >= max_tokens).unwrap_or(LENGTHS[1]);
         // Where the context is short, the longest that has room serves.
         let fits = LENGTHS.iter().rev().copied().find(|length| i64::from(*length) <= room)?;
         Some(enough.min(fits))

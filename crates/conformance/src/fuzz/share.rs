@@ -21,12 +21,14 @@ pub const SEED: u64 = 20_251_004;
 pub const PROGRAMS: u64 = 2000;
 
 /// Programs after which it is looked at how fast the library is, and whether it is worth going on.
-const PORTIONS: [u64; 4] = [8, 24, 96, 384];
+const PORTIONS: [u64; 2] = [8, 24];
+/// Programs between looks at what died, afterwards.
+const USUAL: u64 = 128;
 /// How many programs a slow library gets: the most of these that stay within [`ENOUGH`].
 const FEWER: [u64; 5] = [1000, 400, 100, 32, 8];
 /// Time that a library may take before it gets fewer programs. Far beyond what any usual one needs, so that how many
 /// there are does not depend on how busy the machine is.
-const ENOUGH: Duration = Duration::from_secs(40);
+const ENOUGH: Duration = Duration::from_secs(60);
 /// Processes that may die before the rest is left out: each costs a deadline where a call hangs.
 const DEATHS: u64 = 12;
 /// Failing cases that are made small.
@@ -96,24 +98,26 @@ pub fn run(
     };
     let (mut most, mut reason) = (programs, None);
     let mut whole = Summary::default();
-    let mut portions = PORTIONS.into_iter();
-    while whole.cases < most {
+    for portion in PORTIONS.into_iter().chain(std::iter::repeat(USUAL)) {
+        if whole.cases >= most {
+            break;
+        }
         limits.first = whole.cases;
-        limits.cases = portions.next().unwrap_or(PORTIONS[3]).min(most - whole.cases);
-        let first = whole.cases == 0;
-        whole.absorb(play(&player, &limits, &|_, _| {}).map_err(broken)?);
+        limits.cases = portion.min(most - whole.cases);
+        let summary = play(&player, &limits, &|_, _| {}).map_err(broken)?;
+        let each = summary.seconds / summary.cases.max(1) as f64;
+        whole.absorb(summary);
         if whole.deaths >= DEATHS && whole.cases < most {
             reason = Some(format!("{} processes had died", whole.deaths));
             break;
         }
-        if first {
-            let each = whole.seconds / whole.cases.max(1) as f64;
-            let fits = |count: &u64| *count as f64 * each <= ENOUGH.as_secs_f64();
-            if !fits(&most) {
-                let fewer = FEWER.into_iter().find(fits).unwrap_or(whole.cases);
-                most = fewer.min(most).max(whole.cases);
-                reason = Some(format!("the library is slow: {:.0} ms a program", each * 1000.0));
-            }
+        let fits = |count: &u64| *count as f64 * each <= ENOUGH.as_secs_f64();
+        // The first portion learns the texts, so it decides only about the next.
+        let wanted = if whole.cases <= PORTIONS[0] { most.min(PORTIONS[1]) } else { most };
+        if portion != USUAL && !fits(&wanted) {
+            let fewer = FEWER.into_iter().find(fits).unwrap_or(0);
+            most = fewer.clamp(whole.cases, most.max(whole.cases));
+            reason = Some(format!("the library is slow: {:.0} ms a program", each * 1000.0));
         }
     }
     let mut findings: BTreeMap<(RequirementId, String), (u64, Finding)> = BTreeMap::new();

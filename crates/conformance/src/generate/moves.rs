@@ -26,8 +26,7 @@ const PROMPTS: [&[u8]; 10] = [
     b"cut \xe6\x97",
 ];
 /// Temperatures above 0 with their seeds: few as well.
-const SAMPLED: [(f32, u64); 5] =
-    [(0.7, 1), (1.5, (1 << 32) + 7), (2.0, u64::MAX), (1.0, 2), (1e-30, 0)];
+const SAMPLED: [(f32, u64); 4] = [(0.7, 1), (1.5, (1 << 32) + 7), (2.0, u64::MAX), (1e-30, 0)];
 /// Seeds at temperature 0, where they do not matter.
 const SEEDS: [u64; 6] = [1, 0, 2, 41, 1 << 32, u64::MAX];
 
@@ -144,8 +143,8 @@ fn with_contexts(sketch: &Sketch) -> Vec<(u32, Drawn)> {
     });
     let loading = match sketch.models.len() {
         0 => 50,
-        1 => 5,
-        2 | 3 => 2,
+        1 => 4,
+        2 | 3 => 1,
         _ => 0,
     };
     let mut open = vec![
@@ -287,7 +286,7 @@ fn with_jobs(sketch: &Sketch) -> Vec<(u32, Drawn)> {
 /// Threads as far as the contract allows them: whole lives of their own (THR-03), or questions about what there is
 /// (THR-01, THR-02).
 fn threads(sketch: &Sketch) -> Drawn {
-    let own = (2..=3_u32, choice(), 1..=12_i32).prop_map({
+    let own = (Just(2_u32), choice(), 1..=12_i32).prop_map({
         let next = sketch.next;
         move |(count, (temperature, seed), tokens)| {
             Op::Threads((0..count).map(|at| life(next + 3 * at, temperature, seed, tokens)).collect())
@@ -298,7 +297,7 @@ fn threads(sketch: &Sketch) -> Drawn {
     let reading = (2..=4_usize, proptest::collection::vec(select(questions), 1..=4)).prop_map(
         |(count, body)| Op::Threads(vec![body.into_iter().map(Op::Call).collect(); count]),
     );
-    prop_oneof![own, reading].boxed()
+    prop_oneof![1 => own, 2 => reading].boxed()
 }
 
 fn questions(contexts: &[Slot], models: &[Slot]) -> Vec<Call> {
