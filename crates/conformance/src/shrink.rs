@@ -40,6 +40,7 @@ pub fn shrink<E>(
     loop {
         let before = work.program.clone();
         work.drop_steps()?;
+        work.merge()?;
         work.simplify()?;
         if work.program == before || work.exhausted() {
             break;
@@ -114,6 +115,38 @@ impl<E> Work<'_, '_, E> {
                 return Ok(());
             }
             size /= 2;
+        }
+    }
+
+    /// Lets one context, or one model, serve for two.
+    fn merge(&mut self) -> Result<(), E> {
+        let binds = |program: &[Op]| {
+            let made = places(program).into_iter().filter_map(|place| match step(program, &place) {
+                Op::Call(call @ (Call::Init { bind, .. } | Call::LoadModel { bind, .. })) => {
+                    Some((place, call.function(), *bind))
+                }
+                _ => None,
+            });
+            made.collect::<Vec<_>>()
+        };
+        let mut pair = (0, 1);
+        loop {
+            let made = binds(&self.program);
+            let (Some(first), Some(second)) = (made.get(pair.0), made.get(pair.1)) else {
+                pair = (pair.0 + 1, pair.0 + 2);
+                if pair.1 >= made.len() {
+                    return Ok(());
+                }
+                continue;
+            };
+            let (kept, gone) = (first.2, second.2);
+            let merged = first.1 == second.1 && kept != gone && {
+                let candidate = without(&self.program, &[second.0.clone()].into(), &mut Vec::new());
+                self.attempt(&rename(&candidate, &|slot| if slot == gone { kept } else { slot }))?
+            };
+            if !merged {
+                pair.1 += 1;
+            }
         }
     }
 

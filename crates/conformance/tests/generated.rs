@@ -140,7 +140,7 @@ fn compile(source: &Path) -> PathBuf {
         .arg(source)
         .arg("-o")
         .arg(&binary)
-        .args(["-ldl", "-pthread"])
+        .args(["-ldl", "-lm", "-pthread"])
         .output()
         .expect("gcc starts");
     assert!(output.status.success(), "{}: {}", source.display(), text(&output));
@@ -193,6 +193,16 @@ fn a_sample_of_defects_is_found_shrunk_and_handed_over() {
         assert_eq!(again.status.code(), Some(1), "{defect}: {}", text(&again));
         let sound = program(&SOUND, None, &replay);
         assert_eq!(sound.status.code(), Some(0), "{defect}: {}", text(&sound));
+        // The same in words: the feature file fails and passes as well, growth aside, which has no step for any cycle.
+        let feature = folder.join("conversation.feature");
+        let words = std::fs::read_to_string(&feature).expect("the feature");
+        if !words.contains("rounds of:") {
+            let run = ["run", "--feature", feature.to_str().expect("a path in UTF-8")];
+            let spoilt = program(&SPOILT.0, Some(defect), &run);
+            assert_eq!(spoilt.status.code(), Some(1), "{defect}: {words}\n{}", text(&spoilt));
+            let sound = program(&SOUND, None, &run);
+            assert!([Some(0), Some(3)].contains(&sound.status.code()), "{defect}: {words}\n{}", text(&sound));
+        }
         // What was found is played first the next time.
         let arguments = ["fuzz", "--seed", "1", "--cases", "1", "--keep"];
         let arguments = [&arguments[..], &[keep.path().to_str().expect("a folder in UTF-8")]].concat();

@@ -203,12 +203,16 @@ fn history(trace: &[Observation], job: &Job, at: usize) -> &'static str {
     // Between its start and the wrong token.
     let beside: Vec<&Call> = calls(job.at..at).filter(|call| !own(call)).collect();
     let mut open: Vec<Slot> = Vec::new();
-    for call in calls(0..at) {
-        match call {
-            Call::Start { bind, model: Handle::Slot(model), .. } if *model == job.model && *bind != job.slot => {
+    for one in &trace[..at] {
+        match one.call() {
+            Some(Call::Start { bind, model: Handle::Slot(model), .. })
+                if *model == job.model
+                    && *bind != job.slot
+                    && one.returned().is_some_and(|returned| returned.handle().is_some()) =>
+            {
                 open.push(*bind);
             }
-            Call::Free { result: Handle::Slot(freed) } => open.retain(|job| job != freed),
+            Some(Call::Free { result: Handle::Slot(freed) }) => open.retain(|job| job != freed),
             _ => {}
         }
     }

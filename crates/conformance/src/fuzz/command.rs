@@ -235,7 +235,7 @@ impl Session<'_> {
         let _ = writeln!(text, "  fails     {}", failing.steadiness);
         let minimal = if failing.minimal { "no call can be dropped" } else { "perhaps not the smallest" };
         let _ = writeln!(text, "  program   case {} of seed {seed}, {minimal}:", failing.number);
-        for line in judge::lines(&failing.program) {
+        for line in judge::lines(&failing.program, self.stage.player.menu()) {
             let _ = writeln!(text, "            {line}");
         }
         let _ = writeln!(text, "  kept in   {}", program.parent().unwrap_or(program).display());

@@ -10,7 +10,7 @@ use crate::executor::{Executor, ExecutorError, Options};
 use crate::generate::{KEEPER, Menu};
 use crate::oracle::reference::{Reference, Texts};
 use crate::oracle::{Facts, Finding, Note, Oracle, id};
-use crate::program::{Call, Handle, Op, Program};
+use crate::program::{Call, Handle, Op, Program, Text};
 use crate::steps::rounds::growth;
 use crate::trace::{Cause, Event, Observation, Outcome};
 
@@ -232,12 +232,18 @@ pub fn is_in_rounds(program: &[Op]) -> bool {
 }
 
 /// The program in words, one step a line.
-pub fn lines(program: &Program) -> Vec<String> {
-    fn tell(op: &Op, indent: usize, lines: &mut Vec<String>) {
+pub fn lines(program: &Program, menu: &Menu) -> Vec<String> {
+    fn tell(op: &Op, menu: &Menu, indent: usize, lines: &mut Vec<String>) {
         let margin = "  ".repeat(indent);
         match op {
             Op::Call(call) => {
                 let bind = call.bind().map_or(String::new(), |slot| format!("#{} = ", slot.0));
+                let mut call = call.clone();
+                if let Call::LoadModel { path: Text::Bytes(path), .. } = &mut call
+                    && let Some(name) = menu.name(path)
+                {
+                    *path = name.as_bytes().to_vec();
+                }
                 lines.push(format!("{margin}{bind}{call}"));
             }
             Op::Drain { result, limit, buffer, .. } => {
@@ -246,18 +252,18 @@ pub fn lines(program: &Program) -> Vec<String> {
             Op::Threads(bodies) => {
                 for (at, body) in bodies.iter().enumerate() {
                     lines.push(format!("{margin}on thread {}:", at + 1));
-                    body.iter().for_each(|op| tell(op, indent + 1, lines));
+                    body.iter().for_each(|op| tell(op, menu, indent + 1, lines));
                 }
             }
             Op::Repeat(times, body) => {
                 lines.push(format!("{margin}{times} times:"));
-                body.iter().for_each(|op| tell(op, indent + 1, lines));
+                body.iter().for_each(|op| tell(op, menu, indent + 1, lines));
             }
             Op::Measure => lines.push(format!("{margin}measure the process")),
             other => lines.push(format!("{margin}{other:?}")),
         }
     }
     let mut lines = Vec::new();
-    program.iter().for_each(|op| tell(op, 0, &mut lines));
+    program.iter().for_each(|op| tell(op, menu, 0, &mut lines));
     lines
 }

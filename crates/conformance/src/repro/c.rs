@@ -94,7 +94,7 @@ impl Writer<'_> {
         let _ = writeln!(text, " * observed  {}", comment(&main.observed));
         let _ = writeln!(text, " * fails     {}", comment(&about.fails));
         let _ = writeln!(text, " *");
-        let _ = writeln!(text, " * Build:    cc -std=gnu11 -Wall -I contract/include repro.c -o repro -ldl -pthread");
+        let _ = writeln!(text, " * Build:    cc -std=gnu11 -Wall -I contract/include repro.c -o repro -ldl -lm -pthread");
         let _ = writeln!(text, " *           ./repro ./libbackend.so");
         let _ = writeln!(text, " * or, against a linked library: add -DLINKED and the library, and run ./repro");
         let _ = writeln!(text, " * Status:   0 the fault does not show, 1 it shows, 2 the program cannot run");
