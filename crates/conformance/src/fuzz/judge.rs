@@ -228,7 +228,7 @@ impl Player {
 
 /// Whether a program repeats its steps and asks for figures.
 pub fn is_in_rounds(program: &[Op]) -> bool {
-    program.iter().any(|op| matches!(op, Op::Repeat(..)))
+    program.iter().any(|op| matches!(op, Op::Repeat(_, body) if body.contains(&Op::Measure)))
 }
 
 /// The program in words, one step a line.

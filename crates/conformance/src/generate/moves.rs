@@ -81,7 +81,32 @@ fn anytime(sketch: &Sketch) -> Vec<(u32, Drawn)> {
         (2, with_null(sketch.next)),
     ];
     open.push((1, threads(sketch)));
+    open.push((2, again(sketch)));
     open
+}
+
+/// One call several times over: what goes wrong may do so the third time only.
+fn again(sketch: &Sketch) -> Drawn {
+    let mut calls = questions(&sketch.contexts, &sketch.models.iter().map(|(model, _)| *model).collect::<Vec<_>>());
+    let null = Handle::Null;
+    calls.extend([Call::Destroy { ctx: null }, Call::UnloadModel { model: null }, Call::Free { result: null }]);
+    let (code, index) = (Out::Given, Out::Given);
+    for (job, _) in &sketch.jobs {
+        let result = Handle::Slot(*job);
+        calls.push(Call::NextToken { result, buffer: Buffer::of(AMPLE), index, code });
+        calls.push(Call::NextToken { result, buffer: Buffer::of(0), index, code });
+    }
+    let refused = |model| Call::Start {
+        bind: Slot(sketch.next),
+        model,
+        prompt: Text::new(PROMPTS[0]),
+        max_tokens: 0,
+        temperature: 0.0,
+        seed: 1,
+        code,
+    };
+    calls.extend(sketch.models.iter().map(|(model, _)| refused(Handle::Slot(*model))));
+    (2..=5_u32, select(calls)).prop_map(|(times, call)| Op::Repeat(times, vec![Op::Call(call)])).boxed()
 }
 
 /// Calls with NULL where a handle belongs, alone and with other arguments that are wrong too.
@@ -268,7 +293,7 @@ fn with_jobs(sketch: &Sketch) -> Vec<(u32, Drawn)> {
         let buffer = Buffer { pointer, ..Buffer::of(size) };
         Call::NextToken { result, buffer, index: Out::Given, code }
     });
-    let limit = prop_oneof![8 => 1..=6_u32, 5 => 7..=40_u32, 1 => 41..=165_u32];
+    let limit = prop_oneof![20 => 1..=6_u32, 8 => 7..=16_u32, 3 => 17..=40_u32, 1 => 41..=165_u32];
     let pause = prop_oneof![60 => Just(0_u32), 1 => Just(2500)];
     let drain = (job(), limit, out(), pause).prop_map(|(result, limit, index, pause_us)| {
         let limit = if pause_us > 0 { limit.min(6) } else { limit };

@@ -197,23 +197,35 @@ impl Writer<'_> {
                     }
                 }
                 Op::Threads(bodies) => self.threads(bodies, body, depth),
-                Op::Repeat(times, inner) => {
-                    let margin = "    ".repeat(depth);
-                    let times = *times;
-                    let _ = writeln!(body, "{margin}uint64_t figures[MOST_ROUNDS] = {{0}}, figure = 0;");
-                    let _ = writeln!(body, "{margin}int rounds = 0;");
-                    let _ = writeln!(body, "{margin}(void)figures;\n{margin}(void)figure;");
-                    let _ = writeln!(body, "{margin}for (; rounds < {times}; rounds++) {{");
-                    // Later rounds are as the first, so that is the one written; the fault may show in any.
-                    let stop = std::mem::replace(&mut self.stop, usize::MAX);
-                    self.steps(inner, body, depth + 1);
-                    self.stop = stop;
-                    let _ = writeln!(body, "{margin}    figures[rounds] = figure;\n{margin}}}");
-                    self.over = self.fault.kind != Kind::Growth;
-                }
+                Op::Repeat(times, inner) => self.repeat(*times, inner, body, depth),
                 _ => {}
             }
         }
+    }
+
+    fn repeat(&mut self, times: u32, inner: &[Op], body: &mut String, depth: usize) {
+        let margin = "    ".repeat(depth);
+        let measured = inner.contains(&Op::Measure);
+        if measured {
+            let _ = writeln!(body, "{margin}uint64_t figures[MOST_ROUNDS] = {{0}}, figure = 0;");
+            let _ = writeln!(body, "{margin}int rounds = 0;");
+            let _ = writeln!(body, "{margin}(void)figures;\n{margin}(void)figure;");
+            let _ = writeln!(body, "{margin}for (; rounds < {times}; rounds++) {{");
+        } else {
+            let _ = writeln!(body, "{margin}for (int time = 0; time < {times}; time++) {{");
+        }
+        // Later rounds are as the first, so that is the one written; the fault may show in any.
+        let stop = std::mem::replace(&mut self.stop, usize::MAX);
+        self.steps(inner, body, depth + 1);
+        for _ in 1..times {
+            self.steps(inner, &mut String::new(), depth + 1);
+        }
+        self.stop = stop;
+        self.over |= self.at > stop;
+        if measured {
+            let _ = writeln!(body, "{margin}    figures[rounds] = figure;");
+        }
+        let _ = writeln!(body, "{margin}}}");
     }
 
     fn measure(&self, body: &mut String, depth: usize) {

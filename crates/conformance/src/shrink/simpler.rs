@@ -49,6 +49,9 @@ pub fn of(op: &Op) -> Vec<Vec<Op>> {
         }
         Op::Repeat(times, body) => {
             let mut options = vec![body.clone()];
+            if *times as usize * body.len() <= FEW as usize {
+                options.push(std::iter::repeat_n(body.clone(), *times as usize).flatten().collect());
+            }
             for fewer in [*times / 2, times.saturating_sub(1)] {
                 if fewer > 1 && fewer < *times {
                     options.push(vec![Op::Repeat(fewer, body.clone())]);
