@@ -167,6 +167,36 @@ fn shows(source: &Path, defect: &str) -> Result<(), String> {
 }
 
 #[test]
+fn a_run_of_the_suite_shows_what_generated_programs_alone_find() {
+    let report = tempfile::NamedTempFile::new().expect("a temporary file");
+    let path = report.path().to_str().expect("a path in UTF-8");
+    let output = program(&SPOILT.0, Some("middle-free-harms"), &["run", "--programs", "400", "--json", path]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    let report: Value = serde_json::from_slice(&std::fs::read(report.path()).expect("the report")).expect("JSON");
+    let failing: Vec<&Value> = report["requirements"]
+        .as_array()
+        .expect("a list of requirements")
+        .iter()
+        .filter(|one| one["status"] == "fail")
+        .collect();
+    let [only] = failing[..] else { panic!("{failing:?}") };
+    assert_eq!(only["id"], "INF-15");
+    let failure = &only["failures"][0];
+    let place = failure["scenario"].as_str().expect("a place");
+    assert!(place.starts_with("generated program "), "{failure}");
+    assert_eq!(report["generated"]["programs"], 400);
+    // The command of the report finds it again.
+    let again = failure["rerun"].as_str().expect("a command");
+    let options: Vec<&str> = again.split(" --").filter(|word| word.contains("seed") || word.contains("case")).collect();
+    let [seed, case] = options[..] else { panic!("{again}") };
+    let keep = tempfile::tempdir().expect("a temporary folder");
+    let folder = keep.path().to_str().expect("a folder in UTF-8");
+    let words = [["fuzz", "--keep", folder].to_vec(), format!("--{seed} --{case}").leak().split(' ').collect()].concat();
+    let output = program(&SPOILT.0, Some("middle-free-harms"), &words);
+    assert!(text(&output).contains("FAIL INF-15"), "{again}: {}", text(&output));
+}
+
+#[test]
 fn the_sound_reference_passes_generated_programs() {
     let keep = tempfile::tempdir().expect("a temporary folder");
     let folder = keep.path().to_str().expect("a folder in UTF-8");
@@ -209,6 +239,22 @@ fn a_sample_of_defects_is_found_shrunk_and_handed_over() {
         let next = program(&SPOILT.0, Some(defect), &arguments);
         assert!(text(&next).contains("STILL FAILS"), "{defect}: {}", text(&next));
         assert_eq!(next.status.code(), Some(1));
+    }
+}
+
+#[test]
+fn a_hang_is_found_and_shrunk_attempt_by_attempt() {
+    let keep = tempfile::tempdir().expect("a temporary folder");
+    let profile = keep.path().join("profile.yaml");
+    std::fs::write(&profile, "limits: {call_seconds: 1}\n").expect("a profile");
+    let path = |path: &Path| path.to_str().expect("a path in UTF-8").to_owned();
+    let (keep, profile) = (path(&keep.path().join("kept")), path(&profile));
+    let arguments =
+        ["fuzz", "--seed", "1", "--cases", "40", "--shrink", "25", "--profile", &profile, "--keep", &keep];
+    let output = program(&libraries::build("hostile-loops-in-next"), None, &arguments);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    for sign in ["FAIL ERR-08", "no return within 1.0 s", "cuda_inference_next_token"] {
+        assert!(text(&output).contains(sign), "{}", text(&output));
     }
 }
 

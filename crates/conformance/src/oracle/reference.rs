@@ -403,3 +403,6 @@ fn process_usage(
         tell(observation, format!("at least the {sum} bytes of the context's models"))
     });
 }
+
+#[cfg(test)]
+mod tests;
