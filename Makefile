@@ -12,7 +12,7 @@ endif
 profile := fixtures/profiles/$(or $(MODEL),mock).yaml
 report := target/conformance/report$(MODEL:%=-%).json
 
-.PHONY: conformance release fetch-smollm2 test self-test sweep setup bench fmt lint format-check clippy docs clean
+.PHONY: conformance release fetch-smollm2 test self-test sweep fuzz-defects fuzz-sound setup bench fmt lint format-check clippy docs clean
 
 # Exit code 3, incomplete, is success here; README.md says so.
 conformance: release $(MODEL:%=fetch-%)
@@ -39,6 +39,16 @@ self-test:
 sweep:
 	tools/setup test
 	cargo test --release -p worker-conformance --test sweep -- --ignored --nocapture
+
+# What generated programs find alone, a minute a defect: an hour on two cores, most of it for what they cannot see.
+fuzz-defects:
+	tools/setup test
+	cargo test --release -p worker-conformance --test generated -- --ignored --nocapture defects
+
+# Generated programs and mutated models on every sound library of tests/backends: none may be blamed.
+fuzz-sound:
+	tools/setup test
+	cargo test --release -p worker-conformance --test generated -- --ignored --nocapture no_sound
 
 setup:
 	tools/setup all

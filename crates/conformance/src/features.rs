@@ -7,7 +7,7 @@ static FEATURES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../features
 
 /// A feature file cannot be read.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("features/{file} cannot be read: {reason}")]
+#[error("the feature `{file}` cannot be read: {reason}")]
 pub struct FeatureError {
     file: String,
     reason: String,
@@ -33,6 +33,19 @@ pub fn all() -> Result<Vec<gherkin::Feature>, FeatureError> {
             Ok(feature)
         })
         .collect()
+}
+
+/// A feature of one's own, such as `fuzz` writes.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn file(path: &std::path::Path) -> Result<gherkin::Feature, FeatureError> {
+    let wrong = |reason: String| FeatureError { file: path.display().to_string(), reason };
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let mut feature = gherkin::Feature::parse(text, gherkin::GherkinEnv::default())
+        .map_err(|error| wrong(error.to_string()))?;
+    feature.path = path.file_name().map(Into::into);
+    Ok(feature)
 }
 
 /// Gives features that are parsed already, their outlines expanded.

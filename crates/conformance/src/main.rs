@@ -10,6 +10,7 @@ use worker_conformance::profile::Profile;
 use worker_conformance::report::progress::Counter;
 use worker_conformance::report::{json, terminal};
 use worker_conformance::suite::{self, Request};
+use worker_conformance::{fuzz, replay};
 use worker_conformance::verdict::Conformance;
 use worker_contract::RequirementId;
 
@@ -29,6 +30,11 @@ enum Command {
     /// the devices that it finds, and allocate their memory.
     #[command(after_help = RUN_HELP)]
     Run(Run),
+    /// Put a library through generated programs.
+    #[command(after_help = fuzz::command::HELP)]
+    Fuzz(fuzz::command::Fuzz),
+    /// Play a program again that `fuzz` has kept.
+    Replay(replay::Replay),
     /// List the requirements of the contract.
     List,
 }
@@ -69,6 +75,12 @@ struct Run {
     /// Folder for generated models.
     #[arg(long, value_name = "DIR", env = "WORKER_CONFORMANCE_MODELS")]
     models: Option<PathBuf>,
+    /// Only the scenarios of this feature file, such as `fuzz` writes.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["only", "scenario"])]
+    feature: Option<PathBuf>,
+    /// Generated programs besides the scenarios; a slow library gets fewer, and the report says so.
+    #[arg(long, value_name = "N", default_value_t = fuzz::share::PROGRAMS)]
+    programs: u64,
 }
 
 fn main() -> Status {
@@ -77,6 +89,8 @@ fn main() -> Status {
     let program = Program::parse();
     let result = match program.command {
         Command::Run(run) => execute(run),
+        Command::Fuzz(options) => fuzz::command::execute(&options, default_models()),
+        Command::Replay(options) => replay::execute(&options, default_models()),
         Command::List => Ok(list()),
     };
     match result {
@@ -107,6 +121,8 @@ fn execute(run: Run) -> anyhow::Result<ExitCode> {
         jobs: run.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, usize::from)),
         program: std::env::current_exe()?,
         models: std::path::absolute(run.models.unwrap_or_else(default_models))?,
+        programs: run.programs,
+        feature: run.feature,
     };
     let result = suite::run(&request, Box::new(Counter::new()))?;
     print!("{}", terminal::render(&result));

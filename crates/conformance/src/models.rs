@@ -18,6 +18,7 @@ pub mod inspect;
 mod layout;
 pub mod malformed;
 mod model;
+pub mod mutant;
 mod random;
 mod reader;
 mod recipe;

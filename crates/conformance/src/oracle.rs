@@ -7,6 +7,7 @@ mod jobs;
 mod memory;
 mod messages;
 mod process;
+pub mod reference;
 mod state;
 mod usage;
 
@@ -16,7 +17,9 @@ use serde::{Deserialize, Serialize};
 use worker_contract::{Function, Level, RequirementId};
 
 use crate::trace::{Event, Observation, Outcome};
-use state::State;
+use reference::Reference;
+pub use expect::Expected;
+pub use state::State;
 pub use state::{Facts, ModelFacts};
 
 /// A requirement that a library does not keep, and where this showed.
@@ -48,6 +51,7 @@ pub struct Note {
 pub struct Oracle {
     facts: Facts,
     state: State,
+    reference: Option<Reference>,
     verdicts: Verdicts,
 }
 
@@ -139,9 +143,14 @@ impl Oracle {
         Self { facts, ..Self::default() }
     }
 
+    /// A judge that knows texts and refusals as well.
+    pub fn with_reference(facts: Facts, reference: Reference) -> Self {
+        Self { facts, reference: Some(reference), ..Self::default() }
+    }
+
     /// Judges the next observation.
     pub fn observe(&mut self, observation: &Observation) {
-        let Self { facts, state, verdicts } = self;
+        let Self { facts, state, reference, verdicts } = self;
         process::judge(observation, verdicts);
         match (&observation.event, &observation.outcome) {
             (Event::Open, Outcome::Done | Outcome::Failed(_)) => {
@@ -162,6 +171,9 @@ impl Oracle {
                 expect::judge(observation, call, returned, facts, state, verdicts);
                 jobs::judge(observation, call, returned, facts, state, verdicts);
                 usage::judge(observation, call, returned, facts, state, verdicts);
+                if let Some(reference) = reference {
+                    reference.judge(observation, call, returned, facts, state, verdicts);
+                }
                 state.advance(call, returned, facts);
             }
             _ => {}
@@ -171,6 +183,21 @@ impl Oracle {
     /// The bits of a live context's handle.
     pub fn context_bits(&self, slot: crate::program::Slot) -> Option<u64> {
         self.state.contexts.get(&slot).copied()
+    }
+
+    /// What is known beyond single calls, if anything is.
+    pub fn reference(&mut self) -> Option<&mut Reference> {
+        self.reference.as_mut()
+    }
+
+    /// What the contract permits for the next call.
+    pub fn expected(&self, call: &crate::program::Call) -> Expected {
+        expect::expected(call, &self.facts, &self.state)
+    }
+
+    /// What is live in the session.
+    pub fn state(&self) -> &State {
+        &self.state
     }
 
     /// What was judged, so far.

@@ -70,7 +70,7 @@ pub enum SettingError {
 }
 
 /// The suite's own models, tried in this order where the profile names none.
-const FIXTURES: [&str; 2] = ["tiny-llama", "tiny-gpt2"];
+pub const FIXTURES: [&str; 2] = ["tiny-llama", "tiny-gpt2"];
 
 /// Prompts for jobs that need no other, in order of preference. After some of them a model may end at once.
 pub const PROMPTS: [&str; 6] = [

@@ -11,7 +11,7 @@ mod invariants;
 pub mod jobs;
 mod known;
 mod malformed;
-mod rounds;
+pub mod rounds;
 mod sequences;
 mod sweeps;
 mod threads;

@@ -15,6 +15,7 @@ use crate::binary;
 use crate::conversation::{Conversation, Stop};
 use crate::executor::{Config, Executor, Limits, Options};
 use crate::features::{self, FeatureError, Parsed};
+use crate::fuzz::share;
 use crate::models::Store;
 use crate::oracle::{Finding, Note, Oracle, Verdicts};
 use crate::profile::{Day, Profile};
@@ -44,6 +45,10 @@ pub struct Request {
     pub program: PathBuf,
     /// Where generated models are kept.
     pub models: PathBuf,
+    /// Only the scenarios of this file, which is none of the suite's.
+    pub feature: Option<PathBuf>,
+    /// Generated programs to play besides the scenarios, where all of those are asked for.
+    pub programs: u64,
 }
 
 /// The suite could not do its work.
@@ -157,7 +162,7 @@ pub fn run(request: &Request, progress: Box<dyn Progress>) -> Result<RunResult, 
             ..check("the library's debug information", &["ABI-04"], Verdicts::default())
         });
     }
-    let mut blocked = None;
+    let (mut blocked, mut generated) = (None, None);
     if loadable {
         let executor = Executor::new(Config {
             program: request.program.clone(),
@@ -177,7 +182,20 @@ pub fn run(request: &Request, progress: Box<dyn Progress>) -> Result<RunResult, 
             let (setting, probed) =
                 Setting::prepare(executor, store, request.profile.clone(), scratch.path().to_owned())?;
             played.push(check("a first look at the library", &[], probed));
-            played.extend(play(selected, Arc::new(setting), request.jobs, progress)?);
+            let setting = Arc::new(setting);
+            played.extend(play(selected, Arc::clone(&setting), request.jobs, progress)?);
+            if request.programs > 0 && !is_partial(request) {
+                let known = played.iter().flat_map(|one| &one.findings).map(|finding| finding.requirement);
+                let known = known.chain(request.profile.waivers.iter().map(|waiver| waiver.requirement)).collect();
+                let share = share::run(&setting, request.programs, request.level, known)?;
+                played.extend(share.findings.into_iter().map(|(case, finding)| {
+                    let verdicts = Verdicts { findings: vec![finding], ..Verdicts::default() };
+                    check(&share::place(case), &[], verdicts)
+                }));
+                let verdicts = Verdicts { checks: share.checks, ..Verdicts::default() };
+                played.push(check("generated programs", &[], verdicts));
+                generated = Some(share.generated);
+            }
         }
     } else {
         blocked = Some("the file is no shared library".to_owned());
@@ -192,10 +210,12 @@ pub fn run(request: &Request, progress: Box<dyn Progress>) -> Result<RunResult, 
     if !broken.is_empty() {
         return Err(SuiteError::Broken(broken));
     }
-    Ok(sum_up(request, &library, &data, &played, blocked.as_deref(), started.elapsed()))
+    let mut result = sum_up(request, &library, &data, &played, blocked.as_deref(), started.elapsed());
+    result.generated = generated;
+    Ok(result)
 }
 
-fn limits(profile: &Profile) -> Limits {
+pub(crate) fn limits(profile: &Profile) -> Limits {
     let usual = Limits::default();
     let seconds = |given: Option<u64>, usual: Duration| given.map_or(usual, Duration::from_secs);
     Limits {
@@ -230,7 +250,10 @@ fn open(executor: &Arc<Executor>) -> Result<Verdicts, crate::executor::ExecutorE
 /// The features with only the scenarios that are asked for.
 fn select(request: &Request) -> Result<Vec<gherkin::Feature>, SuiteError> {
     // Tags may stand at the examples of an outline, so these are put in first.
-    let mut features = expand(features::all()?)?;
+    let mut features = expand(match &request.feature {
+        Some(path) => vec![features::file(path)?],
+        None => features::all()?,
+    })?;
     let asked = |feature: &gherkin::Feature, rule: Option<&gherkin::Rule>, scenario: &gherkin::Scenario| {
         let by_id = request.only.is_empty()
             || features::tags(feature, rule, scenario)
@@ -258,6 +281,11 @@ fn select(request: &Request) -> Result<Vec<gherkin::Feature>, SuiteError> {
         return Err(SuiteError::NothingSelected(format!("{} {name}", ids.join(",")).trim().to_owned()));
     }
     Ok(features)
+}
+
+/// Whether only a part of the suite is asked for.
+fn is_partial(request: &Request) -> bool {
+    !request.only.is_empty() || request.scenario.is_some() || request.feature.is_some()
 }
 
 /// Where a scenario stands: `features/file.feature:line: name`.
@@ -421,7 +449,7 @@ fn sum_up(
     time: Duration,
 ) -> RunResult {
     let asked: BTreeSet<RequirementId> = request.only.iter().copied().collect();
-    let partial = request.scenario.is_some();
+    let partial = request.scenario.is_some() || request.feature.is_some();
     let requirements: Vec<RequirementResult> = catalogue()
         .iter()
         .map(|requirement| requirement.id)
@@ -450,6 +478,7 @@ fn sum_up(
         codes: code_counts(played),
         scenarios: played.iter().filter(|one| one.place.starts_with("features/")).count(),
         seconds: time.as_secs_f64(),
+        generated: None,
     }
 }
 
@@ -541,9 +570,17 @@ fn rerun(request: &Request, id: RequirementId, place: &str) -> String {
         let text = path.display().to_string();
         if text.contains([' ', '\'', '"', '$']) { format!("'{}'", text.replace('\'', "'\\''")) } else { text }
     };
-    let mut command = format!("worker-conformance run --library {}", quote(&request.library));
+    let generated = share::again(place);
+    let name = if generated.is_some() { "fuzz" } else { "run" };
+    let mut command = format!("worker-conformance {name} --library {}", quote(&request.library));
     if let Some(profile) = &request.profile_path {
         command += &format!(" --profile {}", quote(profile));
+    }
+    if let Some(options) = generated {
+        return format!("{command} {options}");
+    }
+    if let Some(feature) = &request.feature {
+        return format!("{command} --feature {}", quote(feature));
     }
     match place.split_once(": ") {
         Some((file, _)) if place.starts_with("features/") => command += &format!(" --scenario {file}:"),

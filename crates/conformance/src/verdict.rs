@@ -149,6 +149,9 @@ pub struct RunResult {
     pub scenarios: usize,
     /// Seconds that the run took.
     pub seconds: f64,
+    /// Generated programs played besides the scenarios.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generated: Option<crate::fuzz::share::Generated>,
 }
 
 impl RunResult {

@@ -34,6 +34,20 @@ const UNSTEADY: [&str; 6] =
 const SAMPLE: [&str; 5] =
     ["refused-init-says-0", "null-prompt-accepted", "exact-fit-refused", "high-seed-matters", "fault-sticks"];
 
+/// Defects deep in the state: no scenario brings them out; that generated programs do is shown in tests/generated.rs.
+const DEEP: [&str; 10] = [
+    "middle-free-harms",
+    "third-load-resets",
+    "index-of-other-model",
+    "elder-free-keeps-usage",
+    "refused-start-draws",
+    "elder-unload-evicts",
+    "destroy-forgets-jobs",
+    "end-forgotten",
+    "unused-unload-breaks",
+    "seed-of-neighbour",
+];
+
 /// The CPU reference as cargo built it.
 struct Mock {
     library: PathBuf,
@@ -106,7 +120,8 @@ fn run(library: &Path, defect: Option<&str>, arguments: &[&str]) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_worker-conformance"));
     command.arg("run").arg("--library").arg(library).arg("--json").arg(&report);
     command.arg("--profile").arg(root().join("fixtures/profiles/mock.yaml"));
-    command.args(["--level", "strict"]).args(arguments);
+    // What the scenarios catch, without the help of generated programs.
+    command.args(["--level", "strict", "--programs", "0"]).args(arguments);
     command.env("WORKER_CONFORMANCE_MODELS", Path::new(env!("CARGO_TARGET_TMPDIR")).join("models"));
     command.env_remove("WORKER_MOCK_DEFECT").env_remove("WORKER_LIBRARY");
     command.envs(defect.map(|name| ("WORKER_MOCK_DEFECT", name)));
@@ -163,6 +178,14 @@ fn a_sample_of_defects_is_caught() {
     }
 }
 
+fn word(name: &str, caught: bool) -> &'static str {
+    match (caught, DEEP.contains(&name)) {
+        (true, _) => "caught",
+        (false, true) => "deep",
+        (false, false) => "MISSED",
+    }
+}
+
 /// The whole kill matrix.
 #[test]
 #[ignore = "run by make self-test"]
@@ -181,10 +204,11 @@ fn every_defect_is_caught_by_its_requirement_and_the_sound_build_by_none() {
             false => run.failing.into_iter().collect::<Vec<_>>().join(", "),
         };
         let line =
-            format!("{name:<32} {requirement:<9} {:<7} {others}", if caught { "caught" } else { "MISSED" });
+            format!("{name:<32} {requirement:<9} {:<7} {others}", word(name, caught));
         eprintln!("{:>3}/{} {line}", at + 1, mock.defects.len());
         writeln!(matrix, "{}", line.trim_end()).expect("a text takes a line");
-        if !caught {
+        // A deep defect that a scenario catches is none.
+        if caught == DEEP.contains(&name.as_str()) {
             missed.push(format!("{name} ({requirement}): {summary}"));
         }
     }

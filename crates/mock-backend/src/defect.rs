@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 pub(crate) mod boundary;
 pub mod catalogue;
+pub(crate) mod deep;
 pub(crate) mod job;
 pub(crate) mod message;
 pub mod spoiler;

@@ -162,7 +162,9 @@ pub unsafe extern "C" fn cuda_load_model(
             // SAFETY: not NULL, so room for a u64 (module header).
             unsafe { vram_bytes_used.write(defect::boundary::reported(model.usage())) };
         }
-        Ok(Box::into_raw(Box::new(CudaModel(Arc::new(model)))))
+        let model = Arc::new(model);
+        defect::deep::loaded(&model);
+        Ok(Box::into_raw(Box::new(CudaModel(model))))
     })
 }
 
@@ -269,7 +271,9 @@ pub unsafe extern "C" fn cuda_inference_next_token(
         defect::token::asked(token_buffer_size, token_index.is_null());
         let trusted = token_buffer_size < 0 && defect::on(Defect::NegativeSizeTrusted);
         let room = if trusted { 1024 } else { usize::try_from(token_buffer_size).unwrap_or(0) };
+        let number = job.0.number();
         if room == 0 {
+            defect::deep::refused(number);
             return defect::token::no_room();
         }
         if defect::on(Defect::PromptKept) {
@@ -277,11 +281,15 @@ pub unsafe extern "C" fn cuda_inference_next_token(
         }
         let Some(produced) = job.0.peek()? else {
             ended = true;
+            if defect::deep::ended(number) {
+                job.0.restart();
+            }
             return defect::token::ended(&mut job.0);
         };
         let bytes = defect::token::cut(produced.text.as_bytes(), room);
         let needed = bytes.len() + usize::from(defect::on(Defect::ExactFitRefused) && !bytes.is_empty());
         if needed >= room {
+            defect::deep::refused(number);
             let code = defect::token::too_small();
             if defect::on(Defect::RefusalLosesToken) {
                 job.0.take();
@@ -295,11 +303,12 @@ pub unsafe extern "C" fn cuda_inference_next_token(
             unsafe { token_out.add(bytes.len()).write(0) };
         }
         if !token_index.is_null() {
-            let index = defect::token::index(produced.index);
+            let index = defect::token::index(produced.index) + defect::deep::offset(number);
             // SAFETY: not NULL, so room for an int (module header).
             unsafe { token_index.write(index) };
         }
         defect::token::given(token_out.cast(), room, produced, token_index);
+        defect::deep::given(number);
         job.0.take();
         Ok(true)
     });
@@ -337,8 +346,8 @@ pub unsafe extern "C" fn cuda_check_vram_residency(model: *mut CudaModel, error_
             return Err(ErrorCode::VramResidencyFailed);
         }
         // SAFETY: NULL or a live model (module header).
-        unsafe { borrow(model) }?;
-        defect::boundary::checked_residency()?;
+        let model = unsafe { borrow(model) }?;
+        defect::boundary::checked_residency(&model.0)?;
         strike(Site::Residency).filter(|_| !defect::on(Defect::ResidencyHidden)).map_or(Ok(true), Err)
     })
 }

@@ -86,6 +86,8 @@ pub struct Job {
     waiting: Option<Produced>,
     ended: bool,
     spoiler: Spoiler,
+    /// What deep defects know it by; 0 without them.
+    number: u64,
 }
 
 impl Job {
@@ -99,6 +101,7 @@ impl Job {
     ) -> Result<Self, StartError> {
         check_ranges(max_tokens, temperature)?;
         let seed = defect::job::seed(seed, max_tokens);
+        let seed = defect::deep::seed(model, temperature, seed);
         let input = model.tokenizer().encode(prompt)?;
         let parameters = &model.parameters;
         if input.len() >= parameters.context {
@@ -138,6 +141,7 @@ impl Job {
             limit,
             waiting: None,
             ended: false,
+            number: defect::deep::started(model, temperature, seed),
             spoiler: Spoiler::new(&Request { model, max_tokens, temperature, seed }),
         })
     }
@@ -178,6 +182,11 @@ impl Job {
         (self.taken, self.ended, &self.model)
     }
 
+    /// What deep defects know it by.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Begins the indices anew, as a defect wants it.
     pub(crate) fn restart(&mut self) {
         self.ended = false;
@@ -206,7 +215,7 @@ impl Job {
             self.ended = true;
             return Err(ErrorCode::InferenceFailed);
         };
-        let shift = self.spoiler.shift(self.taken);
+        let shift = self.spoiler.shift(self.taken) + u32::from(defect::deep::spoils(self.number));
         let token = if shift == 0 { token } else { (token + shift) % self.scratch.logits.len() as u32 };
         self.input.clear();
         self.input.push(token);
@@ -224,6 +233,7 @@ impl Job {
 impl Drop for Job {
     fn drop(&mut self) {
         let bytes = self.reservation.bytes();
+        defect::deep::freed(self.number, bytes);
         if defect::on(Defect::ProcessWithoutJobs) {
             defect::keep(defect::kept() - bytes);
         }

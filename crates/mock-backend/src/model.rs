@@ -138,7 +138,7 @@ impl Model {
             bytes if defect::on(Defect::UsageCreeps) => bytes + 64 * defect::counted(),
             bytes => bytes,
         };
-        weights + self.job_bytes.load(Ordering::Acquire)
+        weights + self.job_bytes.load(Ordering::Acquire) + defect::deep::stray(self)
     }
 
     /// Vocabulary and algorithm.

@@ -232,6 +232,21 @@ impl Change {
         Ok(written.bytes)
     }
 
+    /// The bytes of `gguf` with several changes, and where its data begin. What finds nothing to change does nothing.
+    pub(super) fn apply_all(changes: &[Self], mut gguf: Gguf) -> (Vec<u8>, usize) {
+        for change in changes {
+            let mut changed = gguf.clone();
+            if change.restructure(&mut changed).is_ok() {
+                gguf = changed;
+            }
+        }
+        let mut written = gguf.write();
+        for change in changes {
+            change.cut(&mut written);
+        }
+        (written.bytes, written.tensors)
+    }
+
     fn restructure(&self, gguf: &mut Gguf) -> Result<(), ChangeError> {
         match self {
             Self::Magic(magic) => {

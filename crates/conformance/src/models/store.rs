@@ -79,7 +79,7 @@ impl Store {
         })
     }
 
-    fn base(&self, name: &str) -> Result<Arc<Gguf>, ModelError> {
+    pub(super) fn base(&self, name: &str) -> Result<Arc<Gguf>, ModelError> {
         let mut bases = self.bases.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(base) = bases.get(name) {
             return Ok(Arc::clone(base));

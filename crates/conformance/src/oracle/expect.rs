@@ -30,7 +30,7 @@ pub enum Expected {
         requirement: &'static str,
         /// Codes permitted with the failure value.
         codes: &'static [i32],
-        /// What is refused, for the note on which way the library took.
+        /// What is refused, for the note on which way the library took; empty if that is not worth one.
         what: &'static str,
     },
     /// The arguments alone do not tell.
@@ -56,7 +56,7 @@ impl fmt::Display for Expected {
 pub fn expected(call: &Call, facts: &Facts, state: &State) -> Expected {
     match by_arguments(call, facts, state) {
         // Without a place for its code a good call may work, or give the failure value: ERR-09 is read both ways.
-        Success { .. } if call.code() == Some(Out::Null) => {
+        Success { .. } | Either { what: "", .. } if call.code() == Some(Out::Null) => {
             Either { requirement: "ERR-09", codes: &[], what: "a good call without error_code" }
         }
         other => other,
@@ -84,6 +84,9 @@ fn by_arguments(call: &Call, facts: &Facts, state: &State) -> Expected {
                 Open
             } else if state.loaded(*ctx) {
                 Either { requirement: "LOAD-12", codes: &[2, 99], what: "a second model in one context" }
+            } else if !state.models.is_empty() {
+                // Other contexts' models may leave the device too little memory.
+                Either { requirement: "LOAD-01", codes: &[2], what: "" }
             } else {
                 Success { requirement: "LOAD-01" }
             }
@@ -101,14 +104,24 @@ fn by_arguments(call: &Call, facts: &Facts, state: &State) -> Expected {
             let prompt = prompt.split(|&byte| byte == 0).next().unwrap_or_default();
             let length = known.context_length;
             if facts.faulty || std::str::from_utf8(prompt).is_err() {
-                Open
-            } else if state.busy(*model) {
+                return Open;
+            }
+            let (busy, empty) = (state.busy(*model), prompt.is_empty());
+            let long = prompt.len() as u64 + 2 + *max_tokens as u64 > length;
+            // Where several refusals are permitted, each brings its codes.
+            if busy && (empty || long) {
+                let codes = &[2, 4, 5, 99];
+                Either { requirement: "INF-15", codes, what: "a second job on one model that may be refused anyway" }
+            } else if busy {
                 Either { requirement: "INF-15", codes: &[4, 2, 99], what: "a second job on one model" }
-            } else if prompt.is_empty() {
+            } else if empty {
                 Either { requirement: "INF-04", codes: &[5, 99], what: "the empty prompt" }
-            } else if prompt.len() as u64 + 2 + *max_tokens as u64 > length {
+            } else if long {
                 let codes = &[2, 4, 5, 99];
                 Either { requirement: "INF-13", codes, what: "a job that may pass the context length" }
+            } else if !state.jobs.is_empty() || state.models.len() > 1 {
+                // So may other models and their jobs.
+                Either { requirement: "INF-01", codes: &[2], what: "" }
             } else {
                 Success { requirement: "INF-01" }
             }
@@ -166,6 +179,9 @@ pub fn judge(
         Either { requirement, codes, what } => {
             verdicts
                 .judge(requirement, success || permitted(codes), || tell(observation, expected.to_string()));
+            if what.is_empty() {
+                return not_utf8(observation, call, returned, verdicts);
+            }
             if !success && call.code() == Some(Out::Null) && requirement != "ERR-09" {
                 // Refused for want of a place for the code, perhaps: that tells nothing about this choice.
                 return;

@@ -1,6 +1,6 @@
 //! What the oracle knows when a call is made: live handles, open jobs, and facts about models and devices.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::program::{Call, Handle, Slot, Text};
 use crate::trace::{POISON_U64, Returned, Value};
@@ -80,6 +80,8 @@ pub struct State {
     pub messages: HashMap<i32, (u64, Vec<u8>)>,
     /// Whether a call has failed in this session.
     pub failed: bool,
+    /// Slots of models that a job was freed of.
+    pub used: BTreeSet<u32>,
 }
 
 impl State {
@@ -143,6 +145,7 @@ impl State {
             Call::Destroy { ctx } => drop(slot(*ctx).and_then(|slot| self.contexts.remove(&slot))),
             Call::LoadModel { bind, ctx, path, .. } => {
                 self.models.remove(bind);
+                self.used.remove(&bind.0);
                 if returned.handle().is_some() {
                     let facts = match path {
                         Text::Bytes(path) => facts.models.get(path).cloned(),
@@ -177,7 +180,10 @@ impl State {
                     job.advance(returned, *index == crate::program::Out::Given);
                 }
             }
-            Call::Free { result } => drop(slot(*result).and_then(|slot| self.jobs.remove(&slot))),
+            Call::Free { result } => {
+                let job = slot(*result).and_then(|slot| self.jobs.remove(&slot));
+                self.used.extend(job.and_then(|job| job.model).map(|model| model.0));
+            }
             Call::ErrorMessage { code } => {
                 if let Some(Value::Message(address, Some(bytes))) = &returned.value {
                     self.messages.entry(*code).or_insert_with(|| (*address, bytes.clone()));

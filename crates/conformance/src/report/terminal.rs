@@ -97,6 +97,11 @@ fn summary(text: &mut String, result: &RunResult) {
         result.scenarios,
         result.seconds,
     );
+    if let Some(generated) = &result.generated {
+        let _ = write!(text, "generated programs: {} of seed {}", generated.programs, generated.seed);
+        let reason = generated.reason.as_ref().map_or(String::new(), |reason| format!(", as {reason}"));
+        let _ = writeln!(text, "{reason}");
+    }
     let _ = writeln!(text, "verdict   {}", result.verdict.word());
     if result.verdict == Verdict::Incomplete {
         let _ =

@@ -12,7 +12,7 @@ use crate::setting::bytes;
 use crate::trace::{Event, Observation, Outcome};
 
 /// Host memory that may come and go over the judged rounds, in bytes: the allocator's own bookkeeping.
-const HOST_NOISE: u64 = 256;
+pub const HOST_NOISE: u64 = 256;
 /// The same for resident memory, which is counted in pages and shows leaks of allocators other than the C library's.
 const RESIDENT_NOISE: u64 = 256 << 10;
 

@@ -6,7 +6,7 @@ use std::str::Utf8Error;
 use std::sync::Arc;
 
 use super::{
-    Defect, count, counted, crowded, foreign_thread, keep, kept, lose, mark, marked, on, peep, scribble,
+    Defect, count, counted, crowded, deep, foreign_thread, keep, kept, lose, mark, marked, on, peep, scribble,
 };
 use crate::code::ErrorCode;
 use crate::ledger::Ledger;
@@ -83,6 +83,7 @@ thread_local!(static LOCAL: std::cell::Cell<bool> = const { std::cell::Cell::new
 
 /// A context goes.
 pub(crate) fn closed(ledger: &Arc<Ledger>) {
+    deep::closed();
     if on(Defect::DestroyHarmsOthers) || on(Defect::MessageAfterDestroy) {
         mark();
     }
@@ -120,6 +121,7 @@ pub(crate) fn loading(_ledger: &Arc<Ledger>) -> Result<(), ErrorCode> {
 
 /// A load failed with `code`; what is reported.
 pub(crate) fn load_failed(path: &Path, ledger: &Arc<Ledger>, code: ErrorCode) -> ErrorCode {
+    deep::load_failed();
     let malformed = path.is_file() && code == ErrorCode::ModelLoadFailed;
     let memory = code == ErrorCode::OutOfMemory;
     if on(Defect::AbortOnMalformed) && malformed {
@@ -182,6 +184,7 @@ pub(crate) fn unloading(model: Option<&Model>) {
         }
         return;
     };
+    deep::unloading(model);
     if on(Defect::CrashAfterUnload) {
         mark();
     }
@@ -199,6 +202,9 @@ pub(crate) fn unloading(model: Option<&Model>) {
 /// The process usage that is told.
 pub(crate) fn process_usage(right: u64) -> u64 {
     if on(Defect::ProcessHalved) {
+        return right / 2;
+    }
+    if deep::forgets() {
         return right / 2;
     }
     if on(Defect::ProcessWithoutJobs) { right - kept() } else { right }
@@ -221,6 +227,7 @@ pub(crate) fn clamped(max_tokens: i32, temperature: f32) -> Result<(i32, f32), E
 
 /// A start was refused for a range.
 pub(crate) fn start_refused(model: &Model) {
+    deep::start_refused();
     if on(Defect::ThirdRefusalBreaksJobs) && count() == 3 {
         mark();
     }
@@ -254,6 +261,7 @@ pub(crate) fn prompt_is_no_text(error: Utf8Error, prompt: &CStr) {
 
 /// A start with good arguments begins.
 pub(crate) fn starting(model: &Model) -> Result<(), ErrorCode> {
+    deep::starting()?;
     if on(Defect::StartLeaks) {
         keep_memory(512);
     }
@@ -287,8 +295,11 @@ fn checked() {
 }
 
 /// A residency check of a live model.
-pub(crate) fn checked_residency() -> Result<(), ErrorCode> {
+pub(crate) fn checked_residency(model: &Model) -> Result<(), ErrorCode> {
     checked();
+    if deep::evicted(model) {
+        return Err(ErrorCode::VramResidencyFailed);
+    }
     if on(Defect::UsageCreeps) {
         count();
     }

@@ -229,6 +229,16 @@ catalogue! {
     SickReports99 "FAULT-05" "sick-reports-99" "a sick device is reported as 99"
     OomReports4 "FAULT-06" "oom-reports-4" "no memory during generation is reported as 4"
     FaultSticks "FAULT-07" "fault-sticks" "text differs once a kernel failed to launch"
+    MiddleFreeHarms "INF-15" "middle-free-harms" "freeing the middle one of three jobs changes the text of the youngest"
+    ThirdLoadResets "LOAD-12" "third-load-resets" "a third model's load in the middle of a job of the first changes its text"
+    IndexOfOtherModel "INF-06" "index-of-other-model" "indices go on from another model's job that was freed after a refusal"
+    ElderFreeKeepsUsage "INF-12" "elder-free-keeps-usage" "usage stays too high if the elder of two jobs is freed first"
+    RefusedStartDraws "ERR-06" "refused-start-draws" "a start that is refused changes the text of sampled jobs that are midway"
+    ElderUnloadEvicts "HEALTH-01" "elder-unload-evicts" "the unload of an elder model evicts the weights of one with an open job"
+    DestroyForgetsJobs "VRAM-03" "destroy-forgets-jobs" "process usage is halved once a context went in the middle of a job"
+    EndForgotten "INF-07" "end-forgotten" "a job that ended gives tokens again once another began on its model"
+    UnusedUnloadBreaks "ERR-06" "unused-unload-breaks" "no job starts once a load has failed and an unused model was unloaded"
+    SeedOfNeighbour "INF-15" "seed-of-neighbour" "a sampled job beside a greedy one draws with the seed of that"
     NoJobAfterOom "FAULT-07" "no-job-after-oom" "no job starts once memory ran out during generation"
 }
 

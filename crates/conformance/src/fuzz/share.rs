@@ -1,0 +1,154 @@
+//! The share of generated programs in a run of the suite: bounded, and the same every time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::Serialize;
+use worker_contract::RequirementId;
+
+use super::failure::reduce;
+use super::judge::Kind;
+use super::{Case, Limits, Summary, play, stage};
+use crate::oracle::Finding;
+use crate::setting::Setting;
+use crate::suite::SuiteError;
+use crate::trace::{Cause, Outcome};
+use crate::verdict::Conformance;
+
+/// What the programs of a run are drawn from.
+pub const SEED: u64 = 20_251_004;
+/// Programs of a run, unless it is told otherwise.
+pub const PROGRAMS: u64 = 2000;
+
+/// Programs after which it is looked at how fast the library is, and whether it is worth going on.
+const PORTIONS: [u64; 2] = [8, 24];
+/// Programs between looks at what died, afterwards.
+const USUAL: u64 = 128;
+/// How many programs a slow library gets: the most of these that stay within [`ENOUGH`].
+const FEWER: [u64; 5] = [1000, 400, 100, 32, 8];
+/// Time that a library may take before it gets fewer programs. Far beyond what any usual one needs, so that how many
+/// there are does not depend on how busy the machine is.
+const ENOUGH: Duration = Duration::from_secs(60);
+/// Processes that may die before the rest is left out: each costs a deadline where a call hangs.
+const DEATHS: u64 = 12;
+/// Failing cases that are made small.
+const SHOWN: usize = 6;
+/// Most programs to try for one of them; fewer where each attempt waits for a deadline.
+const ATTEMPTS: usize = 250;
+const ATTEMPTS_AT_HANGS: usize = 24;
+
+/// What is told of the share in a report.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Generated {
+    /// Programs played.
+    pub programs: u64,
+    /// What they were drawn from.
+    pub seed: u64,
+    /// Why there were fewer than asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A finding of a generated program.
+#[derive(Debug, Clone)]
+pub struct Share {
+    /// What is told.
+    pub generated: Generated,
+    /// Findings, with the number of the case.
+    pub findings: Vec<(u64, Finding)>,
+    /// Judgements by requirement.
+    pub checks: BTreeMap<RequirementId, u64>,
+}
+
+/// The place of a case in reports.
+pub fn place(case: u64) -> String {
+    format!("generated program {case} of seed {SEED}")
+}
+
+/// The options that play the case at such a place again.
+pub fn again(place: &str) -> Option<String> {
+    let case: u64 = place.strip_prefix("generated program ")?.split(' ').next()?.parse().ok()?;
+    Some(format!("--seed {SEED} --case {case}"))
+}
+
+/// Plays so many programs, fewer on a slow library. Requirements in `known` are found broken already: what breaks
+/// them again is not news.
+///
+/// # Errors
+/// When the suite could not do its work.
+pub fn run(
+    setting: &Setting,
+    programs: u64,
+    level: Conformance,
+    known: BTreeSet<RequirementId>,
+) -> Result<Share, SuiteError> {
+    let player = stage::player(setting)?;
+    let broken = |error| SuiteError::Setting(crate::setting::SettingError::Executor(error));
+    let mut limits = Limits {
+        seed: SEED,
+        first: 0,
+        cases: 0,
+        time: None,
+        jobs: setting.executor.config().jobs,
+        keep_going: true,
+        level,
+        ignored: known,
+        attempts: ATTEMPTS,
+        deaths: u64::MAX,
+    };
+    let (mut most, mut reason) = (programs, None);
+    let mut whole = Summary::default();
+    for portion in PORTIONS.into_iter().chain(std::iter::repeat(USUAL)) {
+        if whole.cases >= most {
+            break;
+        }
+        limits.first = whole.cases;
+        limits.cases = portion.min(most - whole.cases);
+        let summary = play(&player, &limits, &|_, _| {}).map_err(broken)?;
+        let each = summary.seconds / summary.cases.max(1) as f64;
+        whole.absorb(summary);
+        if whole.deaths >= DEATHS && whole.cases < most {
+            reason = Some(format!("{} processes had died", whole.deaths));
+            break;
+        }
+        let fits = |count: &u64| *count as f64 * each <= ENOUGH.as_secs_f64();
+        // The first portion learns the texts, so it decides only about the next.
+        let wanted = if whole.cases <= PORTIONS[0] { most.min(PORTIONS[1]) } else { most };
+        if portion != USUAL && !fits(&wanted) {
+            let fewer = FEWER.into_iter().find(fits).unwrap_or(0);
+            most = fewer.clamp(whole.cases, most.max(whole.cases));
+            reason = Some(format!("the library is slow: {:.0} ms a program", each * 1000.0));
+        }
+    }
+    let mut findings: BTreeMap<(RequirementId, String), (u64, Finding)> = BTreeMap::new();
+    for case in whole.failing.iter().take(SHOWN) {
+        let attempts = if hangs(case, &player).map_err(broken)? { ATTEMPTS_AT_HANGS } else { ATTEMPTS };
+        let failing = reduce(&player, case, attempts).map_err(broken)?;
+        for finding in failing.fault.findings.iter().filter(|one| !limits.ignored.contains(&one.requirement)) {
+            let mut finding = finding.clone();
+            let calls = crate::shrink::places(&failing.program).len();
+            finding.call = format!("{}, the last of {calls} steps", finding.call);
+            findings.entry((finding.requirement, finding.call.clone())).or_insert((case.number, finding));
+        }
+    }
+    for (requirement, (case, finding)) in whole.warnings {
+        if !findings.keys().any(|(known, _)| *known == requirement) {
+            findings.insert((requirement, finding.call.clone()), (case, finding));
+        }
+    }
+    let generated = Generated { programs: whole.cases, seed: SEED, reason };
+    let mut findings: Vec<(u64, Finding)> = findings.into_values().collect();
+    findings.sort_by_key(|(case, finding)| (*case, finding.requirement));
+    Ok(Share { generated, findings, checks: whole.checks })
+}
+
+/// Whether the case ends at a deadline.
+fn hangs(case: &Case, player: &super::judge::Player) -> Result<bool, crate::executor::ExecutorError> {
+    if case.fault.kind != Kind::Death {
+        return Ok(false);
+    }
+    let played = player.play(&case.program)?;
+    Ok(played.trace.iter().any(
+        |one| matches!(&one.outcome, Outcome::Died(death) if matches!(death.cause, Cause::Deadline(_))),
+    ))
+}
