@@ -59,3 +59,5 @@ Feature: the caller's memory
       | a loaded model | refused load, refused start                                         |
       | a loaded model | checks, queries, messages                                           |
       | a loaded model | job longer than the context                                         |
+      | a loaded model | job freed after a refusal, job freed with a token pending           |
+      | a context      | refused loads of every kind                                         |

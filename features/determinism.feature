@@ -134,7 +134,7 @@ Feature: determinism
   Scenario: what ran before changes nothing
     Given a loaded model
     When the host generates 24 tokens as "fresh"
-    And the host generates 60 tokens from "A long and different story begins" with temperature = 1.9, seed = 77 as "noise"
+    And the host generates 60 tokens from "A long and different story begins" with temperature = 2.0, seed = 77 as "noise"
     And the host generates 1 token from "x" as "noise"
     And the host generates 24 tokens as "later"
     Then the texts "fresh" and "later" are the same
@@ -162,6 +162,51 @@ Feature: determinism
     And the host generates 120 tokens from "A long job, run to its end" with temperature = 1.2, seed = 21 as "noise"
     And the host generates 24 tokens as "later"
     Then the texts "fresh" and "later" are the same
+
+  @DET-08
+  Scenario Outline: an open job goes on as if alone after: <what>
+    Given a loaded model
+    When the host generates 16 tokens with temperature = 1.0, seed = 3 as "alone"
+    And the host calls cuda_inference_start with temperature = 1.0, seed = 3 as "job"
+    And the host takes 5 tokens as "head"
+    And the host calls <what> as "none"
+    And the host takes the rest as "tail"
+    Then the text "alone" is the text "head" and the text "tail"
+
+    Examples:
+      | what                                                |
+      | cuda_inference_start with max_tokens = 0            |
+      | cuda_inference_start with temperature = NaN         |
+      | cuda_inference_start with prompt = NULL             |
+      | cuda_load_model with model_path = missing-file      |
+      | cuda_load_model with model_path = ends-half-way     |
+      | cuda_load_model with model_path = sparse-huge-file  |
+      | cuda_init with gpu_device = -1                      |
+      | cuda_init                                           |
+      | cuda_inference_next_token with result = NULL        |
+      | cuda_check_vram_residency with model = NULL         |
+      | cuda_error_message with code = 3                    |
+      | cuda_get_device_count                               |
+
+  @DET-08 @DEV-05
+  Scenario: a context that comes and goes in the middle of a job changes nothing in it
+    Given a loaded model "one" in context "A"
+    When the host generates 16 tokens with model = one, temperature = 1.0, seed = 3 as "alone"
+    And the host calls cuda_inference_start with model = one, temperature = 1.0, seed = 3
+    And the host takes 5 tokens as "head"
+    And the host calls cuda_init as "B"
+    And the host calls cuda_destroy with ctx = B
+    And the host takes the rest as "tail"
+    Then the text "alone" is the text "head" and the text "tail" [DET-08]
+    When the host calls cuda_inference_free
+    And the host generates 16 tokens with model = one, temperature = 1.0, seed = 3 as "after"
+    Then the texts "alone" and "after" are the same [DEV-05]
+
+  @DET-08
+  Scenario: jobs abandoned after any number of tokens leave nothing to the next
+    Given a loaded model
+    When the host abandons jobs after 1 to 20 tokens, each followed by a job as "after"
+    Then the texts "after" are all the same
 
   @DET-08
   Scenario: the largest of jobs changes nothing in the next one
@@ -241,6 +286,7 @@ Feature: determinism
 
     Examples:
       | manner                    |
+      | token_buffer_size = snug  |
       | token_buffer_size = 64    |
       | token_buffer_size = 257   |
       | token_buffer_size = 65536 |

@@ -141,6 +141,8 @@ Feature: error codes
       | cuda_load_model with model_path = wrong-magic-ggml                 | NULL    |
       | cuda_inference_start with max_tokens = 0                      | NULL    |
       | cuda_inference_start with prompt = NULL                       | NULL    |
+      | cuda_inference_start with temperature = NaN                   | NULL    |
+      | cuda_inference_start with temperature = 2.5                   | NULL    |
       | cuda_inference_next_token with result = NULL                  | false   |
       | cuda_check_vram_residency with model = NULL                   | false   |
       | cuda_check_device_health with ctx = NULL                      | false   |
@@ -174,6 +176,26 @@ Feature: error codes
     When the host calls cuda_inference_next_token with error_code = NULL
     And the host takes the rest
     And the host calls cuda_inference_free
+    Then the process goes on
+    And a normal job works
+
+  @ERR-09
+  Scenario Outline: without error_code a refused buffer is refused
+    Given an open job
+    When the host takes 2 tokens
+    And the host calls cuda_inference_next_token with <buffer>, error_code = NULL
+    Then the call returns false
+
+    Examples:
+      | buffer                |
+      | token_buffer_size = 0 |
+      | token_buffer_size = -1 |
+      | token_out = NULL      |
+
+  @ERR-09
+  Scenario: a buffer of one byte without error_code does no harm
+    Given an open job
+    When the host calls cuda_inference_next_token 4 times with token_buffer_size = 1, error_code = NULL
     Then the process goes on
     And a normal job works
 

@@ -19,6 +19,30 @@ Feature: health checks
     And the host calls cuda_check_vram_residency
     Then the call returns true with CUDA_SUCCESS
 
+  @HEALTH-01
+  Scenario: the weights are resident when a job has ended, and after it was freed
+    Given an open job with max_tokens = 3
+    When the host takes the rest
+    And the host calls cuda_check_vram_residency
+    Then the call returns true with CUDA_SUCCESS
+    When the host calls cuda_inference_free
+    And the host calls cuda_check_vram_residency
+    Then the call returns true with CUDA_SUCCESS
+
+  @HEALTH-02
+  Scenario: a device is healthy when the last model is gone
+    Given a loaded model
+    When the host calls cuda_unload_model
+    And the host calls cuda_check_device_health
+    Then the call returns true with CUDA_SUCCESS
+
+  @HEALTH-02
+  Scenario: the second device is healthy as well
+    Given a second device
+    And a context on device 1
+    When the host calls cuda_check_device_health
+    Then the call returns true with CUDA_SUCCESS
+
   @HEALTH-02
   Scenario: a device stays healthy through many jobs and loads
     Given a loaded model

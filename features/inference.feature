@@ -317,13 +317,29 @@ Feature: inference
       | sampled job               |
       | two jobs                  |
       | job longer than the context |
+      | job of one token            |
+      | job of 2048 tokens freed midway |
+      | job with the empty prompt   |
+      | long job                    |
+
+  @INF-12
+  Scenario: freeing a job gives its memory back on the second device
+    Given a second device
+    And a context on device 1
+    And a loaded model
+    When the host runs 40 rounds of: job
+    Then process VRAM usage does not grow
+    And model VRAM usage does not grow
 
   @INF-13
   Scenario: a job that passes the context length ends without harm
     Given a loaded model
-    When the host generates past the context length
+    When the host generates 12 tokens as "before"
+    And the host generates past the context length
     Then the process goes on
     And a normal job works
+    When the host generates 12 tokens as "after"
+    Then the texts "before" and "after" are the same
 
   @INF-13
   Scenario: a prompt longer than the context is survived

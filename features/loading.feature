@@ -42,6 +42,20 @@ Feature: loading models
       | "percent-%s-%n.gguf"             |
       | "a-name-of-well-over-a-hundred-and-twenty-bytes-that-no-fixed-buffer-should-cut-and-no-file-system-refuses-0123456789-0123456789-0123456789-0123456789.gguf" |
 
+  @LOAD-01
+  Scenario Outline: a valid model loads by <way>
+    Given a model file reached by <way>
+    And a context
+    When the host calls cuda_load_model
+    Then the call returns a handle with CUDA_SUCCESS
+
+    Examples:
+      | way                           |
+      | a relative path               |
+      | a path with dots in it        |
+      | a symbolic link               |
+      | a path of more than 255 bytes |
+
   @LOAD-02
   Scenario Outline: a path that leads to no model is refused
     Given a context
@@ -100,6 +114,13 @@ Feature: loading models
     When the host runs 50 rounds of: load, job on the loaded model, unload
     Then process VRAM usage does not grow
 
+  @LOAD-09
+  Scenario: models that come and go beside another leak nothing
+    Given a loaded model
+    When the host runs 40 rounds of: second model, unload
+    Then process VRAM usage does not grow
+    And model VRAM usage does not grow
+
   @LOAD-10
   Scenario Outline: the file may change after the load, the model does not
     Given a model file of its own
@@ -108,6 +129,8 @@ Feature: loading models
     And the model file is <changed>
     And the host generates 12 tokens as "after"
     Then the texts "before" and "after" are the same
+    When the host calls cuda_check_vram_residency
+    Then the call returns true with CUDA_SUCCESS
     When the host generates 12 tokens from "Another prompt, never seen before" as "other"
     Then the text "other" ends cleanly
 
@@ -152,6 +175,16 @@ Feature: loading models
     And the host calls cuda_load_model as "second"
     And the host generates 12 tokens as "beside"
     Then the texts "before" and "beside" are the same
+
+  @LOAD-12
+  Scenario: a second model that comes and goes in the middle of a job changes nothing in it
+    Given a loaded model
+    When the host generates 16 tokens with temperature = 1.0, seed = 3 as "alone"
+    And the host calls cuda_inference_start with temperature = 1.0, seed = 3
+    And the host takes 5 tokens as "head"
+    And the host loads and unloads a second model, if the library takes one
+    And the host takes the rest as "tail"
+    Then the text "alone" is the text "head" and the text "tail"
 
   @LOAD-12
   Scenario: a second model that loads is a model like the first

@@ -4,7 +4,7 @@ Feature: NULL pointers
   @NULL-01
   Scenario Outline: releasing nothing does nothing, any number of times
     Given a loaded model
-    When the host calls <function> 3 times with <handle> = NULL
+    When the host calls <function> 40 times with <handle> = NULL
     Then everything works as before
     And a normal job works
 
@@ -16,7 +16,7 @@ Feature: NULL pointers
 
   @NULL-01
   Scenario Outline: releasing nothing works before anything else was called
-    When the host calls <function> 3 times with <handle> = NULL
+    When the host calls <function> 40 times with <handle> = NULL
     Then the process goes on
     And everything works as before
 
@@ -107,6 +107,12 @@ Feature: NULL pointers
     Given an open job
     When the host calls cuda_inference_next_token with token_index = NULL
     Then the call returns true with CUDA_SUCCESS
+
+  @NULL-05
+  Scenario: a whole job goes without a place for indices
+    Given a loaded model
+    When the host generates 12 tokens with token_index = NULL
+    Then the text "text" ends cleanly
 
   @NULL-06
   Scenario Outline: nothing uses no memory

@@ -19,15 +19,31 @@ Feature: threads
   @THR-03
   Scenario: one context a thread, jobs at once
     Given a device
-    When 4 threads at once open a context, load and generate
+    When 6 threads at once open a context, load and generate
     Then every thread gets what one thread alone gets
 
   @THR-04
   Scenario: a model made on one thread works on another
     Given a loaded model
     When the host generates 16 tokens as "here"
+    And the host calls cuda_get_vram_usage
+    And the host notes the answer as "before"
     And another thread generates on the model as "there"
     Then the texts "here" and "there" are the same
+    When the host calls cuda_get_vram_usage
+    And the host notes the answer as "after"
+    Then the answers "before" and "after" are the same
+
+  @THR-04
+  Scenario: a context made on one thread takes a model on another, which goes on a third
+    Given a loaded model "model" in context "A"
+    And a context
+    When the host generates 16 tokens as "here"
+    And another thread loads a model and generates as "there"
+    Then the texts "here" and "there" are the same
+    When another thread unloads that model and destroys the context
+    Then the process goes on
+    And a normal job works
 
   @THR-04
   Scenario: a job begun on one thread is finished on another

@@ -24,8 +24,8 @@ Feature: VRAM accounting
     Given a loaded model
     When the host calls cuda_get_vram_usage
     And the host notes the answer as "first"
-    And the host calls cuda_get_vram_usage 40 times
-    And the host calls cuda_model_get_vram_usage 40 times
+    And the host calls cuda_get_vram_usage 120 times
+    And the host calls cuda_model_get_vram_usage 120 times
     And the host notes the answer as "last"
     Then the answers "first" and "last" are the same
 

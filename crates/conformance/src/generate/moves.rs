@@ -87,9 +87,14 @@ fn anytime(sketch: &Sketch) -> Vec<(u32, Drawn)> {
 
 /// One call several times over: what goes wrong may do so the third time only.
 fn again(sketch: &Sketch) -> Drawn {
-    let mut calls = questions(&sketch.contexts, &sketch.models.iter().map(|(model, _)| *model).collect::<Vec<_>>());
+    let mut calls =
+        questions(&sketch.contexts, &sketch.models.iter().map(|(model, _)| *model).collect::<Vec<_>>());
     let null = Handle::Null;
-    calls.extend([Call::Destroy { ctx: null }, Call::UnloadModel { model: null }, Call::Free { result: null }]);
+    calls.extend([
+        Call::Destroy { ctx: null },
+        Call::UnloadModel { model: null },
+        Call::Free { result: null },
+    ]);
     let (code, index) = (Out::Given, Out::Given);
     for (job, _) in &sketch.jobs {
         let result = Handle::Slot(*job);
@@ -184,10 +189,7 @@ fn with_contexts(sketch: &Sketch) -> Vec<(u32, Drawn)> {
     let empty: Vec<Slot> =
         sketch.contexts.iter().copied().filter(|ctx| sketch.models_of(*ctx) == 0).collect();
     if !empty.is_empty() && sketch.next > 1 {
-        open.push((
-            1,
-            call(select(empty).prop_map(|ctx| Call::Destroy { ctx: Handle::Slot(ctx) })),
-        ));
+        open.push((1, call(select(empty).prop_map(|ctx| Call::Destroy { ctx: Handle::Slot(ctx) }))));
     }
     open
 }
@@ -234,9 +236,10 @@ fn with_models(sketch: &Sketch) -> Vec<(u32, Drawn)> {
         ))
     };
     let bad_counts = select(vec![0, -1, 2049, i32::MAX, i32::MIN]).boxed();
-    let bad_temperatures = select(vec![-1e-12, -1.0, 2.000_000_2, f32::NAN, f32::INFINITY, f32::NEG_INFINITY])
-        .prop_map(|temperature| (temperature, 1))
-        .boxed();
+    let bad_temperatures =
+        select(vec![-1e-12, -1.0, 2.000_000_2, f32::NAN, f32::INFINITY, f32::NEG_INFINITY])
+            .prop_map(|temperature| (temperature, 1))
+            .boxed();
     let no_prompt = (model(), out()).prop_map(move |(model, code)| Call::Start {
         bind,
         model,
@@ -319,9 +322,8 @@ fn threads(sketch: &Sketch) -> Drawn {
     });
     let models: Vec<Slot> = sketch.models.iter().map(|(model, _)| *model).collect();
     let questions = questions(&sketch.contexts, &models);
-    let reading = (2..=4_usize, proptest::collection::vec(select(questions), 1..=4)).prop_map(
-        |(count, body)| Op::Threads(vec![body.into_iter().map(Op::Call).collect(); count]),
-    );
+    let reading = (2..=4_usize, proptest::collection::vec(select(questions), 1..=4))
+        .prop_map(|(count, body)| Op::Threads(vec![body.into_iter().map(Op::Call).collect(); count]));
     prop_oneof![1 => own, 2 => reading].boxed()
 }
 

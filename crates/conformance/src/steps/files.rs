@@ -21,6 +21,14 @@ async fn called(conversation: &mut Conversation, name: String) -> Result<(), Str
     report(conversation, step)
 }
 
+#[given(
+    regex = r"^a model file reached by (a relative path|a path with dots in it|a symbolic link|a path of more than 255 bytes)$"
+)]
+async fn reached_by(conversation: &mut Conversation, way: String) -> Result<(), String> {
+    let step = copy(conversation).and_then(|()| reach(conversation, &way));
+    report(conversation, step)
+}
+
 #[given(regex = r"^an unreadable model file$")]
 async fn unreadable(conversation: &mut Conversation) -> Result<(), String> {
     let step = copy(conversation).and_then(|()| lock_away(conversation));
@@ -84,6 +92,41 @@ fn rename(conversation: &mut Conversation, name: &str) -> Step {
     let Some(old) = conversation.model_file.clone() else { return Ok(()) };
     let new = old.with_file_name(std::ffi::OsString::from_vec(name));
     std::fs::rename(&old, &new).map_err(|error| Stop::Broken(error.to_string()))?;
+    if let Some(facts) = conversation.private_models.remove(&bytes(&old)) {
+        conversation.adopt_model(bytes(&new), facts);
+    }
+    conversation.model_file = Some(new);
+    Ok(())
+}
+
+/// Another path to the scenario's own model file.
+fn reach(conversation: &mut Conversation, way: &str) -> Step {
+    let broken = |error: std::io::Error| Stop::Broken(error.to_string());
+    let Some(old) = conversation.model_file.clone() else { return Ok(()) };
+    let folder = old.parent().unwrap_or(&old).to_owned();
+    let new = match way {
+        // Sessions work in the folder that scratch files lie in.
+        "a relative path" => {
+            let base = conversation.setting()?.scratch.clone();
+            let inside = old.strip_prefix(base).map_err(|error| Stop::Broken(error.to_string()))?;
+            inside.to_owned()
+        }
+        "a path with dots in it" => {
+            folder.join(".").join("..").join(folder.file_name().unwrap_or_default()).join("model.gguf")
+        }
+        "a symbolic link" => {
+            let link = folder.join("link.gguf");
+            std::os::unix::fs::symlink(&old, &link).map_err(broken)?;
+            link
+        }
+        _ => {
+            let deep = folder.join("a".repeat(120)).join("b".repeat(120)).join("c".repeat(120));
+            std::fs::create_dir_all(&deep).map_err(broken)?;
+            let long = deep.join("model.gguf");
+            std::fs::rename(&old, &long).map_err(broken)?;
+            long
+        }
+    };
     if let Some(facts) = conversation.private_models.remove(&bytes(&old)) {
         conversation.adopt_model(bytes(&new), facts);
     }

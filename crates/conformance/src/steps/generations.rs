@@ -113,6 +113,11 @@ async fn generate(
     name: &str,
 ) -> Step {
     let mut given = arguments::parse(arguments)?;
+    if given.get("token_buffer_size") == Some(&Value::Word("snug".to_owned())) {
+        // Exactly as large as the longest text needs.
+        let longest = conversation.text("usual")?.pieces().iter().map(|piece| piece.len()).max().unwrap_or(0);
+        given.insert("token_buffer_size".to_owned(), Value::Integer(longest as i128 + 1));
+    }
     if let Some((value, _)) = arguments::value(prompt) {
         given.insert("prompt".to_owned(), value);
     }

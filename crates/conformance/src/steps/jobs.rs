@@ -103,6 +103,29 @@ async fn upper_half(conversation: &mut Conversation) -> Result<(), String> {
     report(conversation, step)
 }
 
+#[when(regex = r#"^the host abandons jobs after (\d+) to (\d+) tokens, each followed by a job as "(\w+)"$"#)]
+async fn abandons(conversation: &mut Conversation, from: u32, to: u32, name: String) -> Result<(), String> {
+    let mut step = Ok(());
+    for count in from..=to {
+        if step.is_ok() {
+            step = abandon(conversation, count, &format!("{name}{count}")).await;
+        }
+    }
+    report(conversation, step)
+}
+
+#[when("the host loads and unloads a second model, if the library takes one")]
+async fn second_comes_and_goes(conversation: &mut Conversation) -> Result<(), String> {
+    let step = match load_second(conversation).await {
+        Ok(()) => match conversation.need(Kind::Model, "second") {
+            Ok(model) => conversation.run(vec![Op::Call(Call::UnloadModel { model })]).await.map(drop),
+            Err(stop) => Err(stop),
+        },
+        Err(stop) => Err(stop),
+    };
+    report(conversation, step)
+}
+
 #[when("the host generates past the context length")]
 async fn past_context(conversation: &mut Conversation) -> Result<(), String> {
     let step = overrun(conversation, false).await;
@@ -198,6 +221,23 @@ async fn until_struck(conversation: &mut Conversation, job: &str) -> Step {
     Ok(())
 }
 
+/// A job that is freed midway, and then one that is not.
+async fn abandon(conversation: &mut Conversation, count: u32, name: &str) -> Step {
+    let given = [
+        ("temperature".to_owned(), Value::Real(1.0)),
+        ("seed".to_owned(), Value::Integer(i128::from(count) + 40)),
+        ("max_tokens".to_owned(), Value::Integer(32)),
+    ];
+    let start = build(conversation, Function::InferenceStart, given.into(), Some("abandoned"))?;
+    let result = conversation.need(Kind::Job, "abandoned")?;
+    conversation
+        .run(vec![Op::Call(start), drain(result, 1024, count), Op::Call(Call::Free { result })])
+        .await?;
+    let text = whole_job(conversation, 8, Arguments::new()).await?;
+    conversation.texts.insert(name.to_owned(), text);
+    Ok(())
+}
+
 async fn load_second(conversation: &mut Conversation) -> Step {
     let call = build(conversation, Function::LoadModel, Arguments::new(), Some("second"))?;
     let trace = conversation.run(vec![Op::Call(call)]).await?;
@@ -246,6 +286,17 @@ fn in_pieces(
         return Err(conversation.no_token());
     }
     let good = expected.pieces() == found.pieces() && expected.missing == found.missing;
+    let indices: Vec<Option<i32>> = found.tokens.iter().map(|(_, index)| *index).collect();
+    let counted = indices.iter().zip(0..).all(|(index, wanted)| *index == Some(wanted));
+    if good && !counted {
+        return conversation.judge(requirement, false, || {
+            let shown: Vec<String> = indices
+                .iter()
+                .map(|index| index.map_or("none".to_owned(), |index| index.to_string()))
+                .collect();
+            (format!("the indices of {head} and {tail}"), "0, 1, 2, ...".to_owned(), shown.join(", "))
+        });
+    }
     conversation.judge(requirement, good, || {
         let call = format!("the tokens of {head} and {tail}");
         (call, format!("those of {whole}"), difference(&expected, &found))

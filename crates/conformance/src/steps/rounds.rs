@@ -56,7 +56,7 @@ const DESCRIPTORS: &str = "the number of open descriptors";
 async fn run_rounds(conversation: &mut Conversation, count: u32, cycle: &str) -> Step {
     let setting = conversation.setting()?;
     let broken = |error: &dyn std::fmt::Display| Stop::Broken(error.to_string());
-    let mut refused = vec![b"/there/is/no/such/file.gguf".to_vec()];
+    let mut refused = vec![b"/there/is/no/such/file.gguf".to_vec(), bytes(&setting.scratch), Vec::new()];
     for name in REFUSED {
         refused.push(bytes(&setting.store.malformed_path(name).map_err(|error| broken(&error))?));
     }
@@ -115,7 +115,14 @@ async fn measure_rounds(
         return Ok(HashMap::new());
     }
     // A good call without error_code, a second job, and one that does not fit, may give no handle to release.
-    let optional = ["without error_code", "two jobs", "longer than the context"];
+    let optional = [
+        "without error_code",
+        "two jobs",
+        "longer than the context",
+        "2048 tokens",
+        "the empty prompt",
+        "second model",
+    ];
     let skipped = |observation: &&Observation| matches!(observation.outcome, Outcome::Skipped(_));
     if let Some(skipped) =
         trace.iter().find(skipped).filter(|_| !optional.iter().any(|part| cycle.contains(part)))
@@ -222,6 +229,17 @@ fn part_of_cycle(part: &str, stage: &Stage) -> Result<Vec<Op>, Stop> {
         "job" => vec![start(loaded()?, 6), take(7), free],
         "job on the loaded model" => vec![start(own_model, 6), take(7), free],
         "job freed midway" => vec![start(loaded()?, 16), take(3), free],
+        "job of one token" => vec![start(loaded()?, 1), take(2), free],
+        "job of 2048 tokens freed midway" => vec![start(loaded()?, 2048), take(3), free],
+        "job with the empty prompt" => {
+            let mut empty = start(loaded()?, 6);
+            if let Op::Call(Call::Start { prompt, .. }) = &mut empty {
+                *prompt = Text::new("");
+            }
+            vec![empty, take(7), free]
+        }
+        "long job" => vec![start(loaded()?, 140), take(141), free],
+        "second model" => vec![load(keeper, path)],
         "job freed at once" => vec![start(loaded()?, 16), free],
         "job freed after a refusal" => {
             let refused = Op::Drain { result, buffer: 0, index: Out::Given, limit: 1, pause_us: 0 };

@@ -1,12 +1,15 @@
 //! Several threads at once, where the contract allows them (THR, DEV-07, MSG-06).
 
 use cucumber::{then, when};
+use worker_contract::Function;
 
+use super::arguments::Arguments;
+use super::calls::build;
 use super::checks::named;
 use super::report;
 use crate::conversation::{Conversation, Generation, Kind, Step, Stop};
 use crate::program::{Call, Device, Handle, Op, Out, Slot, Text};
-use crate::setting::bytes;
+use crate::setting::{PROMPTS, bytes};
 use crate::trace::{Observation, Outcome};
 
 /// Calls of each kind that a thread makes: enough for threads to overlap.
@@ -38,7 +41,15 @@ async fn first_use(
     report(conversation, step)
 }
 
-#[when(regex = r#"^another thread (takes the rest of the job|generates on the model)(?: as "(\w+)")?$"#)]
+#[when(regex = r"^another thread unloads that model and destroys the context$")]
+async fn another_releases(conversation: &mut Conversation) -> Result<(), String> {
+    let step = release_elsewhere(conversation).await;
+    report(conversation, step)
+}
+
+#[when(
+    regex = r#"^another thread (takes the rest of the job|generates on the model|loads a model and generates)(?: as "(\w+)")?$"#
+)]
 async fn another(conversation: &mut Conversation, what: String, name: String) -> Result<(), String> {
     let step = other_thread(conversation, &what, &name).await;
     report(conversation, step)
@@ -134,7 +145,7 @@ fn body(conversation: &mut Conversation, what: &str, at: u32, path: &[u8]) -> Re
                 Op::Call(Call::CheckResidency { model, code }),
                 Op::Call(Call::CheckHealth { ctx, code }),
             ];
-            vec![Op::Repeat(TURNS / 4, calls)]
+            vec![Op::Repeat(TURNS, calls)]
         }
         "open a context" => {
             // Kept open until the session ends: contexts of one moment must be distinct.
@@ -156,14 +167,15 @@ fn body(conversation: &mut Conversation, what: &str, at: u32, path: &[u8]) -> Re
                 Op::Call(Call::Start {
                     bind: bind_job,
                     model,
-                    prompt: Text::new(conversation.prompt()?),
-                    max_tokens: 16,
+                    // And one prompt a thread, for those that share a place for that.
+                    prompt: Text::new(PROMPTS[at as usize % PROMPTS.len()]),
+                    max_tokens: 48,
                     temperature: 1.0,
                     // One seed a thread: contexts that share one place for it give themselves away.
                     seed: 7 + u64::from(at),
                     code,
                 }),
-                Op::Drain { result, buffer: 1024, index: Out::Given, limit: 17, pause_us: 0 },
+                Op::Drain { result, buffer: 1024, index: Out::Given, limit: 49, pause_us: 0 },
                 Op::Call(Call::Free { result }),
                 Op::Call(Call::UnloadModel { model }),
                 Op::Call(Call::Destroy { ctx }),
@@ -177,12 +189,20 @@ async fn other_thread(conversation: &mut Conversation, what: &str, name: &str) -
     let (result, mut body) = if what.starts_with("takes") {
         (conversation.need(Kind::Job, "job")?, Vec::new())
     } else {
-        let model = conversation.need(Kind::Model, "model")?;
+        let mut program = Vec::new();
+        let model = if what.starts_with("loads") {
+            let call = build(conversation, Function::LoadModel, Arguments::new(), Some("elsewhere"))?;
+            program.push(Op::Call(call));
+            conversation.need(Kind::Model, "elsewhere")?
+        } else {
+            conversation.need(Kind::Model, "model")?
+        };
         let bind = conversation.bind(Kind::Job, "elsewhere");
         let prompt = Text::new(conversation.prompt()?);
         let start =
             Call::Start { bind, model, prompt, max_tokens: 16, temperature: 0.0, seed: 1, code: Out::Given };
-        (Handle::Slot(bind), vec![Op::Call(start)])
+        program.push(Op::Call(start));
+        (Handle::Slot(bind), program)
     };
     body.push(Op::Drain { result, buffer: 1024, index: Out::Given, limit: 2050, pause_us: 0 });
     body.push(Op::Call(Call::Free { result }));
@@ -194,6 +214,21 @@ async fn other_thread(conversation: &mut Conversation, what: &str, name: &str) -
     }
     conversation.texts.insert(name.to_owned(), generation);
     Ok(())
+}
+
+/// Releases on a thread what another has made.
+async fn release_elsewhere(conversation: &mut Conversation) -> Step {
+    let model = conversation.need(Kind::Model, "elsewhere")?;
+    let ctx = conversation.need(Kind::Context, "context")?;
+    let body = vec![Op::Call(Call::UnloadModel { model }), Op::Call(Call::Destroy { ctx })];
+    let trace = conversation.run(vec![Op::Threads(vec![body])]).await?;
+    match died(&trace) {
+        Some(death) => {
+            let (call, observed) = (death.event.to_string(), death.outcome.to_string());
+            conversation.judge(None, false, || (call, "released on another thread".to_owned(), observed))
+        }
+        None => Ok(()),
+    }
 }
 
 /// What a thread got, as text: results without addresses, in an order that does not depend on the thread's own.
