@@ -35,7 +35,8 @@ fn executor(folder: &Path) -> Arc<Executor> {
 
 /// A floor as the program itself measures it, where nothing of the suite is in the way: so many rounds in all.
 fn floor(what: &str, rounds: u64) -> Duration {
-    let output = Command::new(PROGRAM).args(["__floor", what]).arg(library()).arg(rounds.to_string()).output();
+    let output =
+        Command::new(PROGRAM).args(["__floor", what]).arg(library()).arg(rounds.to_string()).output();
     let output = output.expect("the program starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let nanos = String::from_utf8_lossy(&output.stdout).trim().parse().expect("nanoseconds");
@@ -54,13 +55,19 @@ fn isolation(criterion: &mut Criterion) {
     let executor = executor(folder.path());
     case(&executor, &Options::default());
     let mut group = criterion.benchmark_group("isolation");
-    group.bench_function("floor: fork, exit, wait", |bencher| bencher.iter_custom(|rounds| floor("fork", rounds)));
-    group.bench_function("one case in a fork", |bencher| bencher.iter(|| case(&executor, &Options::default())));
+    group.bench_function("floor: fork, exit, wait", |bencher| {
+        bencher.iter_custom(|rounds| floor("fork", rounds))
+    });
+    group.bench_function("one case in a fork", |bencher| {
+        bencher.iter(|| case(&executor, &Options::default()))
+    });
     group.bench_function("floor: spawn, dlopen, exit, wait", |bencher| {
         bencher.iter_custom(|rounds| floor("spawn", rounds));
     });
     let fresh = Options { fresh: true, ..Options::default() };
-    group.bench_function("one case in a process of its own", |bencher| bencher.iter(|| case(&executor, &fresh)));
+    group.bench_function("one case in a process of its own", |bencher| {
+        bencher.iter(|| case(&executor, &fresh))
+    });
     group.finish();
 }
 
@@ -69,7 +76,10 @@ fn calls(criterion: &mut Criterion) {
     let executor = executor(folder.path());
     let mut group = criterion.benchmark_group("calls");
     group.sample_size(10).throughput(Throughput::Elements(CALLS.into()));
-    let kinds = [("cuda_error_message", Call::ErrorMessage { code: 5 }), ("cuda_get_device_count", Call::DeviceCount)];
+    let kinds = [
+        ("cuda_error_message", Call::ErrorMessage { code: 5 }),
+        ("cuda_get_device_count", Call::DeviceCount),
+    ];
     for (name, call) in kinds {
         let program: Program = vec![Op::Repeat(CALLS, vec![Op::Call(call)])];
         group.bench_function(BenchmarkId::new("in one program", name), |bencher| {

@@ -10,6 +10,7 @@
 mod behaviour;
 mod blocks;
 mod change;
+mod claim;
 mod embedded;
 mod gguf;
 pub mod golden;
@@ -19,6 +20,7 @@ mod layout;
 pub mod malformed;
 mod model;
 mod random;
+mod raw;
 mod reader;
 mod recipe;
 #[cfg(test)]

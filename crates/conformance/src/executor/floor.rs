@@ -13,7 +13,9 @@ pub const FLOOR: &str = "__floor";
 pub fn measure_if_asked() {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
     let [first, what, path, rounds] = arguments.as_slice() else { return };
-    let Some(rounds) = rounds.to_str().and_then(|text| text.parse().ok()).filter(|_| first == FLOOR) else { return };
+    let Some(rounds) = rounds.to_str().and_then(|text| text.parse().ok()).filter(|_| first == FLOOR) else {
+        return;
+    };
     let round: &dyn Fn() = match what.to_str() {
         Some("fork") => &fork_once,
         Some("spawn") => &|| spawn_once(Path::new(path)),
