@@ -71,6 +71,13 @@ pub enum Change {
         /// What stands for it.
         bytes: Vec<u8>,
     },
+    /// Writes a key that is as long as asked for, of the letter x.
+    LongKey {
+        /// The key.
+        key: String,
+        /// How many letters.
+        letters: usize,
+    },
     /// Adds two entries that are three to a reader whose sums wrap.
     WrapBack {
         /// A list of bytes wraps, not a text.
@@ -298,6 +305,7 @@ impl Change {
                 }
             }
             Self::KeyBytes { key, bytes } => entry(gguf, key)?.key_bytes = Some(bytes.clone()),
+            Self::LongKey { key, letters } => entry(gguf, key)?.key_bytes = Some(vec![b'x'; *letters]),
             Self::WrapBack { list } => {
                 gguf.metadata.extend(wrapped_back(*list));
                 gguf.metadata_count = Some(gguf.metadata.len() as u64 + 1);
