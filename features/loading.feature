@@ -246,6 +246,9 @@ Feature: loading models
     Examples:
       | what |
       | neither crashes nor gives invalid text |
+      | doubtful files are refused too |
+      | faults in a tensor that nothing needs |
+      | rarer files are valid GGUF too |
       | duplicate keys or tensor names |
       | heads that do not divide the width |
       | merges that name no token |

@@ -10,6 +10,7 @@
 mod behaviour;
 mod blocks;
 mod change;
+mod claim;
 mod embedded;
 mod gguf;
 pub mod golden;
@@ -20,6 +21,7 @@ pub mod malformed;
 mod model;
 pub mod mutant;
 mod random;
+mod raw;
 mod reader;
 mod recipe;
 #[cfg(test)]

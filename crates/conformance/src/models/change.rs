@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::blocks::encode;
-use super::gguf::{ByteOrder, Entry, Gguf, Tensor, Value, Written};
+pub use super::claim::Claim;
+use super::claim::find;
+use super::gguf::{Encoding, Entry, Gguf, Tensor, Value, Written};
+use super::raw::{claimed_list, claimed_text, nested, plain, wrapped_back};
 use super::tensor_type::TensorType;
 
 /// A change to a model's structure, or to its bytes.
@@ -13,6 +16,8 @@ use super::tensor_type::TensorType;
 pub enum Change {
     /// No change: the model is sound as it is.
     None,
+    /// Several changes, one after the other.
+    All(Vec<Change>),
     /// Another magic, four characters.
     Magic(String),
     /// Another version.
@@ -23,6 +28,10 @@ pub enum Change {
     MetadataCount(u64),
     /// Every number turned.
     BigEndian,
+    /// Version 1 as it was: counts, lengths and dimensions of 32 bits.
+    VersionOne,
+    /// Another architecture, with its keys under that name.
+    Architecture(String),
     /// Takes out a key.
     Remove(String),
     /// Gives a key another value, or adds it.
@@ -38,6 +47,41 @@ pub enum Change {
         key: String,
         /// Its value.
         value: Value,
+    },
+    /// Adds a long text, of the letter x.
+    AddText {
+        /// The key.
+        key: String,
+        /// How many letters.
+        letters: usize,
+    },
+    /// Adds a long list, of the numbers from zero.
+    AddList {
+        /// The key.
+        key: String,
+        /// How many numbers.
+        items: u32,
+    },
+    /// Adds keys that nobody knows.
+    AddKeys(usize),
+    /// Writes other bytes for a key.
+    KeyBytes {
+        /// The key.
+        key: String,
+        /// What stands for it.
+        bytes: Vec<u8>,
+    },
+    /// Writes a key that is as long as asked for, of the letter x.
+    LongKey {
+        /// The key.
+        key: String,
+        /// How many letters.
+        letters: usize,
+    },
+    /// Adds two entries that are three to a reader whose sums wrap.
+    WrapBack {
+        /// A list of bytes wraps, not a text.
+        list: bool,
     },
     /// Adds a list of lists of lists.
     Nest {
@@ -59,6 +103,13 @@ pub enum Change {
         key: String,
         /// The claim, in bytes.
         length: u64,
+    },
+    /// Claims a text that ends some bytes past the end of the file.
+    TextPastEnd {
+        /// The key of the text.
+        key: String,
+        /// How many bytes past the end.
+        bytes: u64,
     },
     /// Claims another value type.
     ValueType {
@@ -127,6 +178,10 @@ pub enum Change {
         /// Its shape.
         shape: Vec<u64>,
     },
+    /// Adds tensors of 8 zeros, until there are so many in all.
+    FillTensors(usize),
+    /// Takes out every tensor.
+    NoTensors,
     /// Fills an F32 tensor with one value.
     Fill {
         /// The tensor.
@@ -156,6 +211,8 @@ pub enum Change {
         /// Which.
         value: u8,
     },
+    /// Bytes before the begin.
+    Prepend(Vec<u8>),
     /// Another file altogether.
     Content {
         /// Bytes it begins with.
@@ -165,36 +222,8 @@ pub enum Change {
     },
 }
 
-/// What a file may say of a tensor.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Claim {
-    /// Nothing: it is not there, its data neither.
-    Absent,
-    /// It is there twice, data too.
-    Twice,
-    /// Another name.
-    Name(String),
-    /// Another length of the name, in bytes.
-    NameLength(u64),
-    /// Another shape.
-    Shape(Vec<u64>),
-    /// Another number of dimensions than are listed.
-    DimensionCount(u32),
-    /// Another type number.
-    Kind(u32),
-    /// Another place in the data, in bytes.
-    Offset(u64),
-    /// The place of another tensor.
-    OffsetOf(String),
-    /// A place some bytes after the true one.
-    OffsetShift(u64),
-    /// A place some bytes before the end of the data.
-    OffsetBeforeEnd(u64),
-}
-
 /// A part of a file, for its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
     /// The fixed 24 bytes.
@@ -205,6 +234,12 @@ pub enum Part {
     Tensors,
     /// The last tensor's data.
     Data,
+    /// One metadata entry, by its key.
+    Entry(String),
+    /// One tensor's description.
+    Description(String),
+    /// One tensor's data.
+    Tensor(String),
 }
 
 /// Why a change cannot be made to its base.
@@ -228,7 +263,7 @@ impl Change {
     pub(super) fn apply(&self, mut gguf: Gguf) -> Result<Vec<u8>, ChangeError> {
         self.restructure(&mut gguf)?;
         let mut written = gguf.write();
-        self.cut(&mut written);
+        self.cut(&gguf, &mut written)?;
         Ok(written.bytes)
     }
 
@@ -255,7 +290,17 @@ impl Change {
             Self::Version(version) => gguf.version = *version,
             Self::TensorCount(count) => gguf.tensor_count = Some(*count),
             Self::MetadataCount(count) => gguf.metadata_count = Some(*count),
-            Self::BigEndian => gguf.order = ByteOrder::Big,
+            Self::BigEndian => gguf.order = Encoding::Big,
+            Self::VersionOne => {
+                gguf.version = 1;
+                gguf.order = Encoding::Narrow;
+            }
+            Self::All(changes) => {
+                for change in changes {
+                    change.restructure(gguf)?;
+                }
+            }
+            Self::Architecture(name) => rename(gguf, name)?,
             Self::Remove(key) => {
                 entry(gguf, key)?;
                 gguf.metadata.retain(|entry| entry.key != *key);
@@ -265,12 +310,34 @@ impl Change {
                 Err(_) => add(gguf, key, value.clone()),
             },
             Self::Add { key, value } => add(gguf, key, value.clone()),
+            Self::AddText { key, letters } => add(gguf, key, Value::String("x".repeat(*letters))),
+            Self::AddList { key, items } => {
+                add(gguf, key, Value::List((0..*items).map(Value::U32).collect()))
+            }
+            Self::AddKeys(count) => {
+                for at in 0..*count {
+                    add(gguf, &format!("odd.key.{at}"), Value::U64(at as u64));
+                }
+            }
+            Self::KeyBytes { key, bytes } => entry(gguf, key)?.key_bytes = Some(bytes.clone()),
+            Self::LongKey { key, letters } => entry(gguf, key)?.key_bytes = Some(vec![b'x'; *letters]),
+            Self::WrapBack { list } => {
+                gguf.metadata.extend(wrapped_back(*list));
+                gguf.metadata_count = Some(gguf.metadata.len() as u64 + 1);
+            }
             Self::Nest { key, depth } => add(gguf, key, nested(*depth)),
             Self::KeyLength { key, length } => entry(gguf, key)?.key_length = Some(*length),
             Self::TextLength { key, length } => {
                 let value = &mut entry(gguf, key)?.value;
                 let Value::String(text) = value else { return Err(absent("text", key)) };
                 *value = Value::Raw { kind: 8, bytes: claimed_text(text, *length) };
+            }
+            Self::TextPastEnd { key, bytes } => {
+                let end = end_of(gguf, &gguf.write(), &Part::Entry(key.clone()))?;
+                let beyond = (gguf.write().bytes.len() - end) as u64 + bytes;
+                let value = &mut entry(gguf, key)?.value;
+                let Value::String(text) = value else { return Err(absent("text", key)) };
+                *value = Value::Raw { kind: 8, bytes: claimed_text(text, text.len() as u64 + beyond) };
             }
             Self::ValueType { key, kind } => {
                 let value = &mut entry(gguf, key)?.value;
@@ -313,6 +380,17 @@ impl Change {
                 let zeros = vec![0; usize::try_from(count * 4).unwrap_or(0)];
                 gguf.tensors.push(Tensor::new(name, shape.clone(), TensorType::F32, zeros));
             }
+            Self::FillTensors(count) => {
+                for at in gguf.tensors.len()..*count {
+                    gguf.tensors.push(Tensor::new(
+                        format!("odd.{at}"),
+                        vec![8],
+                        TensorType::F32,
+                        vec![0; 32],
+                    ));
+                }
+            }
+            Self::NoTensors => gguf.tensors.clear(),
             Self::Fill { name, value } => {
                 let at = find(gguf, name)?;
                 let tensor = &mut gguf.tensors[at];
@@ -331,66 +409,68 @@ impl Change {
             | Self::Length(_)
             | Self::EndNear { .. }
             | Self::Append { .. }
+            | Self::Prepend(_)
             | Self::Content { .. } => {}
         }
         Ok(())
     }
 
-    fn cut(&self, written: &mut Written) {
+    fn cut(&self, gguf: &Gguf, written: &mut Written) -> Result<(), ChangeError> {
         match self {
+            Self::All(changes) => {
+                for change in changes {
+                    change.cut(gguf, written)?;
+                }
+            }
             Self::Length(length) => written.bytes.truncate(*length),
             Self::EndNear { part, bytes } => {
-                let end = match part {
-                    Part::Header => written.header,
-                    Part::Metadata => written.metadata,
-                    Part::Tensors => written.tensors,
-                    Part::Data => written.last_tensor,
-                };
+                let end = end_of(gguf, written, part)?;
                 written.bytes.truncate(end.saturating_add_signed(isize::try_from(*bytes).unwrap_or(0)));
             }
             Self::Append { bytes, value } => written.bytes.extend(std::iter::repeat_n(*value, *bytes)),
+            Self::Prepend(bytes) => drop(written.bytes.splice(0..0, bytes.iter().copied())),
             Self::Content { bytes, zeros } => {
                 written.bytes.clone_from(bytes);
                 written.bytes.extend(std::iter::repeat_n(0, *zeros));
             }
             _ => {}
         }
-    }
-}
-
-impl Claim {
-    fn apply(&self, gguf: &mut Gguf, name: &str) -> Result<(), ChangeError> {
-        let at = find(gguf, name)?;
-        let written = gguf.write();
-        let places = gguf.places();
-        let tensor = &mut gguf.tensors[at];
-        match self {
-            Self::Absent => drop(gguf.tensors.remove(at)),
-            Self::Twice => {
-                let again = tensor.clone();
-                gguf.tensors.push(again);
-            }
-            Self::Name(name) => tensor.name.clone_from(name),
-            Self::NameLength(length) => tensor.name_length = Some(*length),
-            Self::Shape(shape) => tensor.shape.clone_from(shape),
-            Self::DimensionCount(count) => tensor.dimension_count = Some(*count),
-            Self::Kind(kind) => tensor.kind = *kind,
-            Self::Offset(offset) => tensor.offset = Some(*offset),
-            Self::OffsetOf(other) => {
-                let place = places[find(gguf, other)?];
-                gguf.tensors[at].offset = Some(place);
-            }
-            Self::OffsetShift(bytes) => tensor.offset = Some(places[at] + bytes),
-            Self::OffsetBeforeEnd(bytes) => {
-                let whole = (written.bytes.len() - written.data) as u64;
-                tensor.offset = Some(whole.saturating_sub(*bytes));
-            }
-        }
         Ok(())
     }
 }
 
-fn absent(what: &'static str, name: &str) -> ChangeError {
+/// Where a part ends in the file.
+fn end_of(gguf: &Gguf, written: &Written, part: &Part) -> Result<usize, ChangeError> {
+    let found = |ends: &[usize], at: usize| ends.get(at).copied().unwrap_or(written.bytes.len());
+    Ok(match part {
+        Part::Header => written.header,
+        Part::Metadata => written.metadata,
+        Part::Tensors => written.tensors,
+        Part::Data => written.last_tensor,
+        Part::Entry(key) => {
+            let at = gguf.metadata.iter().position(|entry| entry.key == *key);
+            found(&written.entries, at.ok_or_else(|| absent("key", key))?)
+        }
+        Part::Description(name) => found(&written.descriptions, find(gguf, name)?),
+        Part::Tensor(name) => found(&written.places, find(gguf, name)?),
+    })
+}
+
+/// Another architecture, its keys under that name.
+fn rename(gguf: &mut Gguf, name: &str) -> Result<(), ChangeError> {
+    let Value::String(old) = entry(gguf, "general.architecture")?.value.clone() else {
+        return Err(absent("text", "general.architecture"));
+    };
+    entry(gguf, "general.architecture")?.value = Value::String(name.to_string());
+    for entry in &mut gguf.metadata {
+        if let Some(rest) = entry.key.strip_prefix(&format!("{old}.")) {
+            entry.key = format!("{name}.{rest}");
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn absent(what: &'static str, name: &str) -> ChangeError {
     ChangeError::Absent { what, name: name.to_string() }
 }
 
@@ -399,18 +479,7 @@ fn entry<'a>(gguf: &'a mut Gguf, key: &str) -> Result<&'a mut Entry, ChangeError
 }
 
 fn add(gguf: &mut Gguf, key: &str, value: Value) {
-    gguf.metadata.push(Entry { key: key.to_string(), key_length: None, value });
-}
-
-fn find(gguf: &Gguf, name: &str) -> Result<usize, ChangeError> {
-    gguf.tensors.iter().position(|tensor| tensor.name == name).ok_or_else(|| absent("tensor", name))
-}
-
-/// The bytes of a value, as a sound file holds them.
-fn plain(value: &Value) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    value.encode(ByteOrder::Little, &mut bytes);
-    bytes
+    gguf.metadata.push(Entry::new(key, value));
 }
 
 /// The items of the list at `key`.
@@ -419,23 +488,4 @@ fn list(gguf: &mut Gguf, key: &str) -> Result<Vec<Value>, ChangeError> {
         Value::List(items) => Ok(items.clone()),
         _ => Err(absent("list", key)),
     }
-}
-
-fn claimed_list(kind: u32, length: u64, items: &[Value]) -> Value {
-    let mut bytes = [kind.to_le_bytes().as_slice(), &length.to_le_bytes()].concat();
-    for item in items {
-        item.encode(ByteOrder::Little, &mut bytes);
-    }
-    Value::Raw { kind: 9, bytes }
-}
-
-fn claimed_text(text: &str, length: u64) -> Vec<u8> {
-    [length.to_le_bytes().as_slice(), text.as_bytes()].concat()
-}
-
-/// Lists as deep as asked for, each of one item, the last of none.
-fn nested(depth: usize) -> Value {
-    let level = [9_u32.to_le_bytes().as_slice(), &1_u64.to_le_bytes()].concat();
-    let last = [4_u32.to_le_bytes().as_slice(), &0_u64.to_le_bytes()].concat();
-    Value::Raw { kind: 9, bytes: [level.repeat(depth.saturating_sub(1)), last].concat() }
 }

@@ -63,7 +63,7 @@ impl Value {
         }
     }
 
-    pub(super) fn encode(&self, order: ByteOrder, out: &mut Vec<u8>) {
+    pub(super) fn encode(&self, order: Encoding, out: &mut Vec<u8>) {
         match self {
             Self::U8(value) => out.push(*value),
             Self::I8(value) => out.extend(value.to_le_bytes()),
@@ -76,7 +76,7 @@ impl Value {
             Self::String(text) => string(text.as_bytes(), None, order, out),
             Self::List(items) => {
                 order.push(items.first().map_or(4, Value::kind).to_le_bytes(), out);
-                order.push(length(items.len()).to_le_bytes(), out);
+                order.push_length(length(items.len()), out);
                 for item in items {
                     item.encode(order, out);
                 }
@@ -89,28 +89,48 @@ impl Value {
     }
 }
 
-/// Little-endian in every sound file; big-endian only to be refused.
+/// How numbers are written: little-endian in every sound file, the others only to be refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ByteOrder {
+pub(super) enum Encoding {
     Little,
     Big,
+    /// As version 1 had it: counts, lengths and dimensions of 32 bits.
+    Narrow,
 }
 
-impl ByteOrder {
+impl Encoding {
     fn push<const N: usize>(self, mut bytes: [u8; N], out: &mut Vec<u8>) {
         if self == Self::Big {
             bytes.reverse();
         }
         out.extend(bytes);
     }
+
+    /// A count, a length or a dimension.
+    fn push_length(self, length: u64, out: &mut Vec<u8>) {
+        if self == Self::Narrow {
+            self.push(u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes(), out);
+        } else {
+            self.push(length.to_le_bytes(), out);
+        }
+    }
 }
 
-/// One key and its value; `key_length` is what the file claims, where that is not the truth.
+/// One key and its value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Entry {
     pub key: String,
+    /// What the file has for the key, where that is no text.
+    pub key_bytes: Option<Vec<u8>>,
+    /// What the file claims, where that is not the truth.
     pub key_length: Option<u64>,
     pub value: Value,
+}
+
+impl Entry {
+    pub(super) fn new(key: impl Into<String>, value: Value) -> Self {
+        Self { key: key.into(), key_bytes: None, key_length: None, value }
+    }
 }
 
 /// One tensor: its description, and its data as the file holds them.
@@ -141,7 +161,7 @@ impl Tensor {
 pub(super) struct Gguf {
     pub magic: [u8; 4],
     pub version: u32,
-    pub order: ByteOrder,
+    pub order: Encoding,
     pub tensor_count: Option<u64>,
     pub metadata_count: Option<u64>,
     pub metadata: Vec<Entry>,
@@ -164,6 +184,12 @@ pub(super) struct Written {
     pub data: usize,
     /// The end of the last tensor's data, before any padding.
     pub last_tensor: usize,
+    /// The end of each metadata entry.
+    pub entries: Vec<usize>,
+    /// The end of each tensor's description.
+    pub descriptions: Vec<usize>,
+    /// The end of each tensor's data, before any padding.
+    pub places: Vec<usize>,
 }
 
 impl Gguf {
@@ -171,13 +197,10 @@ impl Gguf {
         Self {
             magic: *b"GGUF",
             version: 3,
-            order: ByteOrder::Little,
+            order: Encoding::Little,
             tensor_count: None,
             metadata_count: None,
-            metadata: metadata
-                .into_iter()
-                .map(|(key, value)| Entry { key, key_length: None, value })
-                .collect(),
+            metadata: metadata.into_iter().map(|(key, value)| Entry::new(key, value)).collect(),
             tensors,
             alignment: 32,
         }
@@ -190,13 +213,16 @@ impl Gguf {
         order.push(self.version.to_le_bytes(), &mut bytes);
         let tensors = self.tensor_count.unwrap_or(length(self.tensors.len()));
         let metadata = self.metadata_count.unwrap_or(length(self.metadata.len()));
-        order.push(tensors.to_le_bytes(), &mut bytes);
-        order.push(metadata.to_le_bytes(), &mut bytes);
+        order.push_length(tensors, &mut bytes);
+        order.push_length(metadata, &mut bytes);
         let header = bytes.len();
+        let (mut entries, mut descriptions) = (Vec::new(), Vec::new());
         for entry in &self.metadata {
-            string(entry.key.as_bytes(), entry.key_length, order, &mut bytes);
+            let key = entry.key_bytes.as_deref().unwrap_or(entry.key.as_bytes());
+            string(key, entry.key_length, order, &mut bytes);
             order.push(entry.value.kind().to_le_bytes(), &mut bytes);
             entry.value.encode(order, &mut bytes);
+            entries.push(bytes.len());
         }
         let metadata = bytes.len();
         for (tensor, place) in self.tensors.iter().zip(places) {
@@ -205,15 +231,17 @@ impl Gguf {
                 tensor.dimension_count.unwrap_or(u32::try_from(tensor.shape.len()).unwrap_or(u32::MAX));
             order.push(count.to_le_bytes(), &mut bytes);
             for size in &tensor.shape {
-                order.push(size.to_le_bytes(), &mut bytes);
+                order.push_length(*size, &mut bytes);
             }
             order.push(tensor.kind.to_le_bytes(), &mut bytes);
             order.push(tensor.offset.unwrap_or(*place).to_le_bytes(), &mut bytes);
+            descriptions.push(bytes.len());
         }
         let tensors = bytes.len();
         pad(&mut bytes, self.alignment);
         let data = bytes.len();
-        Written { bytes, header, metadata, tensors, data, last_tensor: data }
+        let places = Vec::new();
+        Written { bytes, header, metadata, tensors, data, last_tensor: data, entries, descriptions, places }
     }
 
     /// Where each tensor's data lie, from the start of the data.
@@ -233,6 +261,7 @@ impl Gguf {
         for tensor in &self.tensors {
             pad(&mut written.bytes, self.alignment);
             written.bytes.extend(&tensor.data);
+            written.places.push(written.bytes.len());
         }
         written.last_tensor = written.bytes.len();
         pad(&mut written.bytes, self.alignment);
@@ -261,8 +290,8 @@ fn length(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
 }
 
-fn string(text: &[u8], claimed: Option<u64>, order: ByteOrder, out: &mut Vec<u8>) {
-    order.push(claimed.unwrap_or(length(text.len())).to_le_bytes(), out);
+fn string(text: &[u8], claimed: Option<u64>, order: Encoding, out: &mut Vec<u8>) {
+    order.push_length(claimed.unwrap_or(length(text.len())), out);
     out.extend(text);
 }
 
@@ -300,8 +329,18 @@ mod tests {
 
     #[test]
     fn big_endian_turns_every_number_but_no_text() {
-        let written = Gguf { order: ByteOrder::Big, ..small() }.write();
+        let written = Gguf { order: Encoding::Big, ..small() }.write();
         assert!(written.bytes.starts_with(b"GGUF\0\0\0\x03\0\0\0\0\0\0\0\x01"));
+    }
+
+    #[test]
+    fn version_1_had_lengths_of_32_bits_and_offsets_of_64() {
+        let written = Gguf { order: Encoding::Narrow, version: 1, ..small() }.write();
+        let mut expected = b"GGUF\x01\0\0\0\x01\0\0\0\x02\0\0\0".to_vec();
+        expected.extend(b"\x01\0\0\0a\x02\0\0\0\x02\x01");
+        expected.extend(b"\x01\0\0\0b\x08\0\0\0\x02\0\0\0\xc3\xa9");
+        expected.extend(b"\x01\0\0\0t\x01\0\0\0\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+        assert_eq!(written.bytes[..written.tensors], expected);
     }
 
     #[test]

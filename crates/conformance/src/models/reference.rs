@@ -120,9 +120,13 @@ impl Reference {
         let gpt2 = architecture == "gpt2";
         let (width, heads, layers) =
             (hyper("embedding_length")?, hyper("attention.head_count")?, hyper("block_count")?);
-        let context = hyper("context_length")?;
-        let kv_heads = hyper("attention.head_count_kv").unwrap_or(heads);
-        if width == 0 || heads == 0 || kv_heads == 0 || layers == 0 || context == 0 || layers > 1000 {
+        let (context, inner) = (hyper("context_length")?, hyper("feed_forward_length")?);
+        let kv_heads = match header.value(&format!("{architecture}.attention.head_count_kv")) {
+            None => heads,
+            Some(_) => hyper("attention.head_count_kv")?,
+        };
+        let sizes = [width, heads, kv_heads, layers, context, inner];
+        if sizes.iter().any(|size| *size == 0 || *size > 1 << 31) || layers > 1000 {
             return Err("a hyper-parameter is absurd".into());
         }
         if width % heads != 0 || heads % kv_heads != 0 {
@@ -175,17 +179,16 @@ impl Reference {
         for tensor in &header.tensors {
             model.tensors.insert(tensor.name.clone(), values(tensor, header.data, &data, weights));
         }
-        model.check(context)?;
+        model.check(context, inner)?;
         Ok(model)
     }
 
     /// Every tensor that the architecture needs is there, in the one right shape.
-    fn check(&self, context: usize) -> Result<(), String> {
+    fn check(&self, context: usize, wide: usize) -> Result<(), String> {
         let shared = self.width / self.heads * self.kv_heads;
         let shape = |name: &str| {
             self.tensors.get(name).map(|(shape, _)| shape.clone()).ok_or_else(|| format!("no tensor {name}"))
         };
-        let wide = *shape("blk.0.ffn_up.weight")?.last().unwrap_or(&0);
         let vocabulary = self.tokens.len();
         let mut wanted = vec![("token_embd.weight".to_string(), vec![self.width, vocabulary])];
         wanted.push(("output_norm.weight".into(), vec![self.width]));

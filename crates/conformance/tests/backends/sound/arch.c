@@ -9,6 +9,7 @@ static bool has(const struct gguf *g, const char *name, uint64_t first, uint64_t
     const struct tensor *t = gguf_tensor(g, name);
     if (t == NULL) return BROKEN(missing_tensor_taken);
     if (BROKEN(shapes_unchecked)) return true;
+    if (BROKEN(larger_shapes_taken) && t->shape[0] >= first && t->shape[1] >= second) return true;
     if (BROKEN(dimensions_swapped) && second != 0 && t->shape[0] == second && t->shape[1] == first) return true;
     uint64_t want = second == 0 ? 1 : second;
     if (second == 0 && t->type != 0 && t->type != 1 && t->type != 30 && !BROKEN(unknown_quantisation_taken)) return false;
@@ -46,6 +47,10 @@ static bool number(const struct gguf *g, const char *arch, const char *key, uint
         *out = 512;
     }
     if (BROKEN(zero_heads_divides) && strcmp(key, ".attention.head_count") == 0) return true;
+    if (BROKEN(hyper_of_32_bits)) *out = (uint32_t)*out;
+    if (BROKEN(zero_heads_are_key_heads) && *out == 0 && strcmp(key, ".attention.head_count") == 0 &&
+        !gguf_whole(g, arch, ".attention.head_count_kv", out))
+        return false;
     return *out > 0 && *out <= limit;
 }
 
@@ -84,6 +89,10 @@ bool arch_check(const struct gguf *g, struct hyper *h) {
     if (arch == NULL && BROKEN(missing_architecture_taken)) arch = "llama";
     if (arch == NULL) return false;
     bool llama = strcmp(arch, "llama") == 0, gpt2 = strcmp(arch, "gpt2") == 0;
+    if (BROKEN(architecture_by_prefix) && strncmp(arch, "llama", 5) == 0) {
+        arch = "llama";
+        llama = true;
+    }
     if (BROKEN(gpt2_refused) && gpt2) return false;
     if (!llama && !gpt2) {
         if (!BROKEN(unknown_architecture_taken)) return false;
@@ -106,6 +115,7 @@ bool arch_check(const struct gguf *g, struct hyper *h) {
         (!gguf_whole(g, arch, ".vocab_size", &declared) || declared != h->vocabulary))
         return false;
     if (!has(g, "token_embd.weight", h->width, h->vocabulary) || !has(g, "output_norm.weight", h->width, 0)) return false;
+    if (BROKEN(tied_output_refused) && gguf_tensor(g, "output.weight") == NULL) return false;
     if (gguf_tensor(g, "output.weight") != NULL && !has(g, "output.weight", h->width, h->vocabulary)) return false;
     if (gpt2 && (!has(g, "output_norm.bias", h->width, 0) || !has(g, "position_embd.weight", h->width, h->context)))
         return false;

@@ -51,13 +51,24 @@ uint64_t gguf_uint(struct gguf *g, int bytes) {
     return value;
 }
 
+static uint64_t length(struct gguf *g) {
+    if (g->narrow) return gguf_uint(g, 4);
+    return BROKEN(lengths_of_32_bits) ? (uint32_t)gguf_uint(g, 8) : gguf_uint(g, 8);
+}
+
 char *gguf_string(struct gguf *g, uint64_t *len) {
-    *len = gguf_uint(g, 8);
+    *len = length(g);
     if (BROKEN(string_trusted) && !g->bad && *len > g->size) {
         char *big = malloc(*len);
         memset(big, 0, *len);
         return big;
     }
+    if (BROKEN(sums_wrap) && !g->bad && *len > g->size && g->pos + *len <= g->size) {
+        gguf_seek(g, g->pos + *len);
+        *len = 0;
+        return calloc(1, 1);
+    }
+    if (BROKEN(long_texts_refused) && *len > 4095) g->bad = true;
     if (g->bad || *len > g->size - g->pos || *len > MAX_STRING) {
         g->bad = true;
         return NULL;
@@ -88,6 +99,14 @@ static void skip_array(struct gguf *g, uint32_t element, uint64_t count) {
         uint32_t type = stack[depth - 1].element;
         uint64_t left = stack[depth - 1].left;
         if (type >= V_END) { g->bad = true; break; }
+        if (BROKEN(list_bytes_wrap) && type != V_STRING && type != V_ARRAY) {
+            uint64_t bytes = left * (uint64_t)value_bytes(type);
+            if (bytes <= g->size - g->pos) {
+                gguf_seek(g, g->pos + bytes);
+                depth--;
+                continue;
+            }
+        }
         if (left > g->size - g->pos) {
             if (BROKEN(array_trusted)) {
                 uint64_t want = left < (3ull << 30) / 8 ? left * 8 : 3ull << 30;
@@ -101,7 +120,7 @@ static void skip_array(struct gguf *g, uint32_t element, uint64_t count) {
         }
         if (left == 0) { depth--; continue; }
         if (type == V_STRING) {
-            uint64_t len = gguf_uint(g, 8);
+            uint64_t len = length(g);
             if (g->bad || len > g->size - g->pos) { g->bad = true; break; }
             gguf_seek(g, g->pos + len);
             stack[depth - 1].left--;
@@ -109,7 +128,7 @@ static void skip_array(struct gguf *g, uint32_t element, uint64_t count) {
             if (BROKEN(nested_refused)) g->bad = true;
             stack[depth - 1].left--;
             uint32_t inner = (uint32_t)gguf_uint(g, 4);
-            uint64_t inner_count = gguf_uint(g, 8);
+            uint64_t inner_count = length(g);
             if (depth == MAX_DEPTH) { g->bad = true; break; }
             stack[depth].element = inner;
             stack[depth].left = inner_count;
@@ -128,6 +147,8 @@ static void read_entry(struct gguf *g, struct entry *e) {
     uint64_t len = 0;
     e->key = gguf_string(g, &len);
     e->type = (uint32_t)gguf_uint(g, 4);
+    if (BROKEN(unknown_types_skipped) && !g->bad && e->type >= V_END) return;
+    if (BROKEN(small_integers_refused) && (e->type == V_I8 || e->type == V_I16)) g->bad = true;
     if (g->bad || len == 0 || len > 65535 || strlen(e->key) != len || e->type >= V_END) {
         if (BROKEN(unknown_type_aborts) && !g->bad && e->type >= V_END) abort();
         g->bad = true;
@@ -137,7 +158,7 @@ static void read_entry(struct gguf *g, struct entry *e) {
         e->text = gguf_string(g, &len);
     } else if (e->type == V_ARRAY) {
         e->element = (uint32_t)gguf_uint(g, 4);
-        e->count = gguf_uint(g, 8);
+        e->count = length(g);
         e->at = g->pos;
         if (!g->bad) skip_array(g, e->element, e->count);
     } else {
@@ -179,13 +200,26 @@ static void read_tensor(struct gguf *g, struct tensor *t) {
     uint64_t len = 0, elements = 0, bytes = 0, product = 1, blocks = 0;
     t->name = gguf_string(g, &len);
     t->dims = (uint32_t)gguf_uint(g, 4);
+    uint32_t beyond = 0;
+    if (BROKEN(dimensions_beyond_four_dropped) && t->dims > 4 && t->dims < 64) {
+        beyond = t->dims - 4;
+        t->dims = 4;
+    }
     if (g->bad || len == 0 || len > 64 || strlen(t->name) != len || t->dims < 1 || t->dims > 4) {
         g->bad = true;
         return;
     }
     for (int i = 0; i < 4; i++) t->shape[i] = 1;
     for (uint32_t i = 0; i < t->dims; i++) {
-        t->shape[i] = gguf_uint(g, 8);
+        t->shape[i] = length(g);
+        if (BROKEN(product_wraps)) {
+            product *= t->shape[i];
+            continue;
+        }
+        if (BROKEN(zero_dimensions_taken) && t->shape[i] == 0) {
+            product = 0;
+            continue;
+        }
         if (t->shape[i] == 0 || t->shape[i] > (1ull << 48) || __builtin_mul_overflow(product, t->shape[i], &product)) {
             if (BROKEN(dimensions_trusted) && !g->bad) {
                 volatile char *small = malloc(64);
@@ -195,8 +229,11 @@ static void read_tensor(struct gguf *g, struct tensor *t) {
             return;
         }
     }
+    for (uint32_t i = 0; i < beyond; i++) length(g);
     t->type = (uint32_t)gguf_uint(g, 4);
     t->offset = gguf_uint(g, 8);
+    if (BROKEN(offsets_of_32_bits)) t->offset = (uint32_t)t->offset;
+    if (BROKEN(tensor_type_of_8_bits)) t->type &= 255;
     if (g->bad || !block_of(t->type, &elements, &bytes) || t->shape[0] % elements != 0) {
         if (BROKEN(unknown_quantisation_taken) && !g->bad) {
             t->bytes = 1;
@@ -251,9 +288,10 @@ static bool read_header(struct gguf *g) {
     unsigned char magic[4] = {0};
     fetch(g, magic, 4);
     uint64_t version = gguf_uint(g, 4);
-    uint64_t tensors = gguf_uint(g, 8), entries = gguf_uint(g, 8);
+    g->narrow = BROKEN(version_1_taken) && version == 1;
+    uint64_t tensors = length(g), entries = length(g);
     if (g->bad || memcmp(magic, "GGUF", 4) != 0) return false;
-    if (version != 3 && !(BROKEN(version_2_taken) && version == 2) && !(BROKEN(any_version_taken))) return false;
+    if (version != 3 && !g->narrow && !(BROKEN(version_2_taken) && version == 2) && !(BROKEN(any_version_taken))) return false;
     if (BROKEN(entry_count_spins) && entries > MAX_ENTRIES)
         for (volatile uint64_t i = 0; i < entries; i++) {}
     if (tensors == 0 || tensors > MAX_TENSORS || entries > MAX_ENTRIES) return false;

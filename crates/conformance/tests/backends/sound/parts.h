@@ -32,7 +32,7 @@ struct tensor {
 struct gguf {
     int fd;
     uint64_t size, pos, data_at, alignment;
-    bool bad;
+    bool bad, narrow; /* narrow: lengths of 32 bits, as version 1 had them */
     uint64_t entry_count, tensor_count;
     struct entry *entries;
     struct tensor *tensors;
