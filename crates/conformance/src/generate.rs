@@ -22,7 +22,7 @@ pub const LONGEST: usize = 52;
 /// Rounds of a program that looks for growth: a third is warm-up, and the rest must show a slope.
 pub const ROUNDS: u32 = 12;
 /// One program of so many is played in rounds.
-const ROUNDS_EVERY: u64 = 32;
+const ROUNDS_EVERY: u64 = 20;
 /// Slot of the context that asks for figures after each round.
 pub const KEEPER: Slot = Slot(60_000);
 
