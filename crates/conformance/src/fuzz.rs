@@ -189,7 +189,8 @@ impl Summary {
             let fault = Fault { findings: counted, ..fault.clone() };
             if !fault.is_must() && limits.level == Conformance::Core {
                 let finding = fault.main().clone();
-                let kept = self.warnings.entry(finding.requirement).or_insert_with(|| (number, finding.clone()));
+                let kept =
+                    self.warnings.entry(finding.requirement).or_insert_with(|| (number, finding.clone()));
                 if number < kept.0 {
                     *kept = (number, finding);
                 }

@@ -69,7 +69,7 @@ pub fn program(seed: u64, number: u64, menu: &Menu) -> Program {
         steps.retain(|op| !matches!(op, Op::Threads(_)));
     }
     // What is left open is released at times, and left to the end of the process at others.
-    if in_rounds || number % 3 != 0 {
+    if in_rounds || !number.is_multiple_of(3) {
         let mut sketch = Sketch::new(&menu.refused());
         steps.iter().for_each(|op| sketch.apply(op));
         steps.extend(sketch.release());

@@ -10,8 +10,8 @@ use worker_conformance::profile::Profile;
 use worker_conformance::report::progress::Counter;
 use worker_conformance::report::{json, terminal};
 use worker_conformance::suite::{self, Request};
-use worker_conformance::{fuzz, replay};
 use worker_conformance::verdict::Conformance;
+use worker_conformance::{fuzz, replay};
 use worker_contract::RequirementId;
 
 /// Says whether a backend library keeps the worker FFI contract.

@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use worker_contract::{Level, RequirementId};
 
 use crate::trace::{Event, Observation, Outcome};
-use reference::Reference;
 pub use expect::Expected;
+use reference::Reference;
 pub use state::State;
 pub use state::{Facts, ModelFacts};
 

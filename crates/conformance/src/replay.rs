@@ -59,7 +59,10 @@ pub fn execute(replay: &Replay, models: PathBuf) -> anyhow::Result<ExitCode> {
             println!("  {:<3} {}: {}", at + 1, observation.event, observation.outcome);
             for fault in played.faults.iter().filter(|fault| fault.at == at) {
                 for finding in &fault.findings {
-                    println!("      {} ({}) expected {}", finding.requirement, finding.level, finding.expected);
+                    println!(
+                        "      {} ({}) expected {}",
+                        finding.requirement, finding.level, finding.expected
+                    );
                     println!("      observed {}", finding.observed);
                 }
             }

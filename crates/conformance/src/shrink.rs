@@ -35,7 +35,8 @@ pub fn shrink<E>(
     most: usize,
     fails: &mut Fails<'_, E>,
 ) -> Result<Shrunk, E> {
-    let mut work = Work { program: program.to_vec(), refused, attempts: 0, most, tried: BTreeSet::new(), fails };
+    let mut work =
+        Work { program: program.to_vec(), refused, attempts: 0, most, tried: BTreeSet::new(), fails };
     work.shorten()?;
     loop {
         let before = work.program.clone();
@@ -270,7 +271,8 @@ pub fn renumber(program: &[Op]) -> Program {
     collect(program, &mut order);
     // The context that asks for figures is known by its number.
     let number = |slot: Slot| {
-        let at = order.iter().filter(|known| **known != crate::generate::KEEPER).position(|known| *known == slot);
+        let at =
+            order.iter().filter(|known| **known != crate::generate::KEEPER).position(|known| *known == slot);
         at.map_or(slot, |at| Slot(at as u32))
     };
     rename(program, &number)

@@ -185,7 +185,8 @@ pub fn run(request: &Request, progress: Box<dyn Progress>) -> Result<RunResult, 
             played.extend(play(selected, Arc::clone(&setting), request.jobs, progress)?);
             if request.programs > 0 && !is_partial(request) {
                 let known = played.iter().flat_map(|one| &one.findings).map(|finding| finding.requirement);
-                let known = known.chain(request.profile.waivers.iter().map(|waiver| waiver.requirement)).collect();
+                let known =
+                    known.chain(request.profile.waivers.iter().map(|waiver| waiver.requirement)).collect();
                 let share = share::run(&setting, request.programs, request.level, known)?;
                 played.extend(share.findings.into_iter().map(|(case, finding)| {
                     let verdicts = Verdicts { findings: vec![finding], ..Verdicts::default() };

@@ -203,8 +203,7 @@ fn every_defect_is_caught_by_its_requirement_and_the_sound_build_by_none() {
             true => format!("{requirement}, others vary"),
             false => run.failing.into_iter().collect::<Vec<_>>().join(", "),
         };
-        let line =
-            format!("{name:<32} {requirement:<9} {:<7} {others}", word(name, caught));
+        let line = format!("{name:<32} {requirement:<9} {:<7} {others}", word(name, caught));
         eprintln!("{:>3}/{} {line}", at + 1, mock.defects.len());
         writeln!(matrix, "{}", line.trim_end()).expect("a text takes a line");
         // A deep defect that a scenario catches is none.

@@ -96,14 +96,22 @@ fn job(trace: &[Observation], at: usize) -> Option<Job> {
         Some(call @ Call::Start { bind, .. }) if bind == slot => Some((at, call)),
         _ => None,
     })?;
-    let Call::Start { model: Handle::Slot(model), prompt: Text::Bytes(prompt), max_tokens, temperature, seed, .. } =
-        start
+    let Call::Start {
+        model: Handle::Slot(model),
+        prompt: Text::Bytes(prompt),
+        max_tokens,
+        temperature,
+        seed,
+        ..
+    } = start
     else {
         return None;
     };
     let path = path_of(&trace[..start_at], *model)?;
     let tokens = trace[start_at..=at].iter().filter_map(|one| match one.call() {
-        Some(call @ Call::NextToken { result: Handle::Slot(result), .. }) if result == slot => Some(call.clone()),
+        Some(call @ Call::NextToken { result: Handle::Slot(result), .. }) if result == slot => {
+            Some(call.clone())
+        }
         _ => None,
     });
     Some(Job {
@@ -119,13 +127,19 @@ fn job(trace: &[Observation], at: usize) -> Option<Job> {
 
 fn path_of(trace: &[Observation], model: Slot) -> Option<&[u8]> {
     trace.iter().rev().find_map(|one| match one.call() {
-        Some(Call::LoadModel { bind, path: Text::Bytes(path), .. }) if *bind == model => Some(path.as_slice()),
+        Some(Call::LoadModel { bind, path: Text::Bytes(path), .. }) if *bind == model => {
+            Some(path.as_slice())
+        }
         _ => None,
     })
 }
 
 /// A wrong text: the job's own arguments first, then what ran before and beside it.
-fn text(player: &Player, trace: &[Observation], fault: &Fault) -> Result<Option<RequirementId>, ExecutorError> {
+fn text(
+    player: &Player,
+    trace: &[Observation],
+    fault: &Fault,
+) -> Result<Option<RequirementId>, ExecutorError> {
     let Some(job) = job(trace, fault.at) else { return Ok(None) };
     let Some(known) = player.texts().text(&job.key, job.max_tokens) else { return Ok(None) };
     let repeatable = if job.key.is_greedy() { "DET-03" } else { "DET-05" };
@@ -246,7 +260,8 @@ fn history(trace: &[Observation], job: &Job, at: usize) -> &'static str {
         .collect();
     let lives_beside = |(other_at, call): &(usize, &Call)| {
         let Call::LoadModel { bind, ctx: other, .. } = call else { return false };
-        let unloaded = calls(0..at).position(|call| matches!(call, Call::UnloadModel { model } if *model == Handle::Slot(*bind)));
+        let unloaded = calls(0..at)
+            .position(|call| matches!(call, Call::UnloadModel { model } if *model == Handle::Slot(*bind)));
         *other == ctx && unloaded.is_none_or(|unloaded| unloaded > loaded_at.max(*other_at))
     };
     if others.iter().any(lives_beside) {
@@ -262,9 +277,9 @@ fn history(trace: &[Observation], job: &Job, at: usize) -> &'static str {
     if again {
         return if greedy { "DET-01" } else { "DET-05" };
     }
-    let reloaded = others.iter().any(|(_, call)| {
-        matches!(call, Call::LoadModel { path: Text::Bytes(path), .. } if *path == job.key.model)
-    });
+    let reloaded = others.iter().any(
+        |(_, call)| matches!(call, Call::LoadModel { path: Text::Bytes(path), .. } if *path == job.key.model),
+    );
     if reloaded {
         return if greedy { "DET-02" } else { "DET-05" };
     }

@@ -133,7 +133,8 @@ struct Session<'s> {
 
 impl Session<'_> {
     fn limits(&self) -> Limits {
-        let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |time| time.as_secs());
+        let seconds =
+            SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |time| time.as_secs());
         let jobs = self.stage.player.executor().config().jobs;
         let waivers = self.stage.setting.profile.waivers.iter().filter(|waiver| waiver.counts(Day::today()));
         Limits {
@@ -204,7 +205,10 @@ impl Session<'_> {
                 println!("  call      {}", main.call);
                 println!("  expected  {}", main.expected);
                 println!("  observed  {}", main.observed);
-                println!("  again     {}\n", kept::replay_command(path, self.library, self.fuzz.profile.as_deref()));
+                println!(
+                    "  again     {}\n",
+                    kept::replay_command(path, self.library, self.fuzz.profile.as_deref())
+                );
             }
         }
         if !kept.is_empty() {

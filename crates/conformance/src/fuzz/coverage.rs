@@ -24,12 +24,16 @@ pub fn states(function: Function) -> &'static [&'static str] {
         Function::LoadModel => &["NULL argument", "an empty context", "beside another model"],
         Function::UnloadModel => &["NULL", "a model"],
         Function::ModelGetVramUsage | Function::GetVramUsage => &["NULL", "at rest", "with an open job"],
-        Function::InferenceStart => {
-            &["NULL argument", "an idle model", "a used model", "beside another job"]
-        }
-        Function::InferenceNextToken => {
-            &["NULL argument", "no room", "at the beginning", "midway", "after a refusal", "after the end", "after an error"]
-        }
+        Function::InferenceStart => &["NULL argument", "an idle model", "a used model", "beside another job"],
+        Function::InferenceNextToken => &[
+            "NULL argument",
+            "no room",
+            "at the beginning",
+            "midway",
+            "after a refusal",
+            "after the end",
+            "after an error",
+        ],
         Function::InferenceFree => {
             &["NULL", "at once", "midway", "after a refusal", "after the end", "after an error"]
         }
@@ -130,7 +134,9 @@ fn before(call: &Call, state: &State) -> &'static str {
         Call::DeviceCount => "any time",
         Call::ErrorMessage { code } if worker_contract::ErrorCode::from_raw(*code).is_some() => "a code",
         Call::ErrorMessage { .. } => "no code",
-        Call::LoadModel { .. } | Call::Start { .. } | Call::NextToken { .. } if call.has_null() => "NULL argument",
+        Call::LoadModel { .. } | Call::Start { .. } | Call::NextToken { .. } if call.has_null() => {
+            "NULL argument"
+        }
         _ if call.handle() == Some(Handle::Null) => "NULL",
         Call::LoadModel { ctx, .. } if state.loaded(*ctx) => "beside another model",
         Call::LoadModel { .. } => "an empty context",

@@ -56,7 +56,8 @@ impl Fault {
     pub fn is_like(&self, other: &Fault) -> bool {
         self.kind == other.kind
             && self.function == other.function
-            && (matches!(self.kind, Kind::Death | Kind::Text) || other.findings.iter().any(|one| one.requirement == self.main().requirement))
+            && (matches!(self.kind, Kind::Death | Kind::Text)
+                || other.findings.iter().any(|one| one.requirement == self.main().requirement))
     }
 }
 
@@ -161,7 +162,12 @@ impl Player {
                 (_, true) => Kind::Text,
                 _ => Kind::Invariant,
             };
-            played.faults.push(Fault { kind, function: observation.call().map(Call::function), findings, at });
+            played.faults.push(Fault {
+                kind,
+                function: observation.call().map(Call::function),
+                findings,
+                at,
+            });
         }
         let verdicts = oracle.into_verdicts();
         played.notes = verdicts.notes;

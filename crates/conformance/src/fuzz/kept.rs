@@ -58,8 +58,7 @@ pub fn list(folder: &Path) -> Vec<PathBuf> {
 
 /// The command that plays a kept program again.
 pub fn replay_command(program: &Path, library: &Path, profile: Option<&Path>) -> String {
-    let mut command =
-        format!("worker-conformance replay {} --library {}", quote(program), quote(library));
+    let mut command = format!("worker-conformance replay {} --library {}", quote(program), quote(library));
     if let Some(profile) = profile {
         command += &format!(" --profile {}", quote(profile));
     }

@@ -44,7 +44,10 @@ pub fn execute(stage: &Stage, library: &Path, folder: &Path, limits: &Limits) ->
     let bases: Vec<&str> =
         FIXTURES.into_iter().filter(|name| setting.runs_fixture(name).unwrap_or(false)).collect();
     if bases.is_empty() {
-        anyhow::bail!("the library runs none of the models that mutants are made from ({})", FIXTURES.join(", "));
+        anyhow::bail!(
+            "the library runs none of the models that mutants are made from ({})",
+            FIXTURES.join(", ")
+        );
     }
     println!("seed      {}", limits.seed);
     let work = Work { stage, bases, limits, folder };
@@ -92,7 +95,8 @@ impl Work<'_> {
     fn search(&self) -> anyhow::Result<(Vec<Found>, u64, u64)> {
         let started = Instant::now();
         let limits = self.limits;
-        let (next, last) = (AtomicU64::new(limits.first), AtomicU64::new(limits.first.saturating_add(limits.cases)));
+        let (next, last) =
+            (AtomicU64::new(limits.first), AtomicU64::new(limits.first.saturating_add(limits.cases)));
         let state: Mutex<(Vec<Found>, u64, u64)> = Mutex::default();
         let failed: Mutex<Option<anyhow::Error>> = Mutex::new(None);
         let progress = Progress::new();
@@ -168,17 +172,28 @@ impl Work<'_> {
         let code = Out::Given;
         let [ctx, mutant, job, good, normal] = [0, 1, 2, 3, 4].map(Slot);
         let load = |bind, path: Vec<u8>| {
-            Op::Call(Call::LoadModel { bind, ctx: Handle::Slot(ctx), path: Text::Bytes(path), vram: Out::Given, code })
+            Op::Call(Call::LoadModel {
+                bind,
+                ctx: Handle::Slot(ctx),
+                path: Text::Bytes(path),
+                vram: Out::Given,
+                code,
+            })
         };
         let start = |bind, model, temperature| {
             let prompt = Text::new(PROMPT);
             let model = Handle::Slot(model);
             Op::Call(Call::Start { bind, model, prompt, max_tokens: 8, temperature, seed: 1, code })
         };
-        let drain = |job, limit| {
-            Op::Drain { result: Handle::Slot(job), buffer: 4096, index: Out::Given, limit, pause_us: 0 }
+        let drain = |job, limit| Op::Drain {
+            result: Handle::Slot(job),
+            buffer: 4096,
+            index: Out::Given,
+            limit,
+            pause_us: 0,
         };
-        let usual = self.stage.player.menu().models.first().map(|model| model.path.clone()).unwrap_or_default();
+        let usual =
+            self.stage.player.menu().models.first().map(|model| model.path.clone()).unwrap_or_default();
         vec![
             Op::Call(Call::Init { bind: ctx, device: Device::Id(0), code }),
             load(mutant, bytes(file)),
@@ -231,8 +246,7 @@ impl Work<'_> {
     /// Keeps the file, how it was made, and the program that loads it.
     fn keep(&self, found: &Found) -> anyhow::Result<PathBuf> {
         let yaml = serde_yaml::to_string(&found.mutant)?;
-        let short: String =
-            Sha256::digest(&yaml).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        let short: String = Sha256::digest(&yaml).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
         let folder = std::path::absolute(self.folder.join(format!("model-{short}")))?;
         let write = |name: &str, content: &[u8]| {
             let path = folder.join(name);

@@ -124,7 +124,8 @@ pub fn run(
     for case in whole.failing.iter().take(SHOWN) {
         let attempts = if hangs(case, &player).map_err(broken)? { ATTEMPTS_AT_HANGS } else { ATTEMPTS };
         let failing = reduce(&player, case, attempts).map_err(broken)?;
-        for finding in failing.fault.findings.iter().filter(|one| !limits.ignored.contains(&one.requirement)) {
+        for finding in failing.fault.findings.iter().filter(|one| !limits.ignored.contains(&one.requirement))
+        {
             let mut finding = finding.clone();
             let calls = crate::shrink::places(&failing.program).len();
             finding.call = format!("{}, the last of {calls} steps", finding.call);
@@ -148,7 +149,8 @@ fn hangs(case: &Case, player: &super::judge::Player) -> Result<bool, crate::exec
         return Ok(false);
     }
     let played = player.play(&case.program)?;
-    Ok(played.trace.iter().any(
-        |one| matches!(&one.outcome, Outcome::Died(death) if matches!(death.cause, Cause::Deadline(_))),
-    ))
+    Ok(played
+        .trace
+        .iter()
+        .any(|one| matches!(&one.outcome, Outcome::Died(death) if matches!(death.cause, Cause::Deadline(_)))))
 }

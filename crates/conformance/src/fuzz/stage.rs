@@ -54,8 +54,7 @@ impl Stage {
             jobs: request.jobs,
         });
         let store = Store::new(&request.models);
-        let (setting, _) =
-            Setting::prepare(executor, store, request.profile, scratch.path().to_owned())?;
+        let (setting, _) = Setting::prepare(executor, store, request.profile, scratch.path().to_owned())?;
         let player = player(&setting)?;
         Ok(Self { player, setting, _scratch: scratch })
     }

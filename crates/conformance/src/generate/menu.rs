@@ -81,7 +81,8 @@ impl Menu {
     /// A menu without files behind it.
     #[cfg(test)]
     pub fn for_tests() -> Self {
-        let entry = |name: &str| Entry { name: name.to_owned(), path: format!("/models/{name}").into_bytes() };
+        let entry =
+            |name: &str| Entry { name: name.to_owned(), path: format!("/models/{name}").into_bytes() };
         let refusal = Refusal { requirement: "LOAD-02", codes: vec![3] };
         Self {
             models: vec![entry("fixture:tiny-llama"), entry("fixture:tiny-gpt2")],

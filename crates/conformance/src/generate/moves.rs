@@ -95,9 +95,14 @@ fn all_messages() -> Program {
 
 /// One call several times over: what goes wrong may do so the third time only.
 fn again(sketch: &Sketch) -> Drawn {
-    let mut calls = questions(&sketch.contexts, &sketch.models.iter().map(|(model, _)| *model).collect::<Vec<_>>());
+    let mut calls =
+        questions(&sketch.contexts, &sketch.models.iter().map(|(model, _)| *model).collect::<Vec<_>>());
     let null = Handle::Null;
-    calls.extend([Call::Destroy { ctx: null }, Call::UnloadModel { model: null }, Call::Free { result: null }]);
+    calls.extend([
+        Call::Destroy { ctx: null },
+        Call::UnloadModel { model: null },
+        Call::Free { result: null },
+    ]);
     let (code, index) = (Out::Given, Out::Given);
     for (job, _) in &sketch.jobs {
         let result = Handle::Slot(*job);
@@ -192,10 +197,7 @@ fn with_contexts(sketch: &Sketch) -> Vec<(u32, Drawn)> {
     let empty: Vec<Slot> =
         sketch.contexts.iter().copied().filter(|ctx| sketch.models_of(*ctx) == 0).collect();
     if !empty.is_empty() && sketch.next > 1 {
-        open.push((
-            1,
-            call(select(empty).prop_map(|ctx| Call::Destroy { ctx: Handle::Slot(ctx) })),
-        ));
+        open.push((1, call(select(empty).prop_map(|ctx| Call::Destroy { ctx: Handle::Slot(ctx) }))));
     }
     open
 }
@@ -242,9 +244,10 @@ fn with_models(sketch: &Sketch) -> Vec<(u32, Drawn)> {
         ))
     };
     let bad_counts = select(vec![0, -1, 2049, i32::MAX, i32::MIN]).boxed();
-    let bad_temperatures = select(vec![-1e-12, -1.0, 2.000_000_2, f32::NAN, f32::INFINITY, f32::NEG_INFINITY])
-        .prop_map(|temperature| (temperature, 1))
-        .boxed();
+    let bad_temperatures =
+        select(vec![-1e-12, -1.0, 2.000_000_2, f32::NAN, f32::INFINITY, f32::NEG_INFINITY])
+            .prop_map(|temperature| (temperature, 1))
+            .boxed();
     let no_prompt = (model(), out()).prop_map(move |(model, code)| Call::Start {
         bind,
         model,
@@ -296,14 +299,13 @@ fn with_jobs(sketch: &Sketch) -> Vec<(u32, Drawn)> {
     let tight = (job(), prop_oneof![1..=8_i32, select(vec![16, 64, 256, 4096, 65536])], out()).prop_map(
         |(result, size, index)| Call::NextToken { result, buffer: Buffer::of(size), index, code: Out::Given },
     );
-    let bad = (job(), select(vec![0, -1, i32::MIN, AMPLE]), prop_oneof![6 => out(), 1 => Just(Out::Null)]).prop_map(
-        |(result, size, code)| {
+    let bad = (job(), select(vec![0, -1, i32::MIN, AMPLE]), prop_oneof![6 => out(), 1 => Just(Out::Null)])
+        .prop_map(|(result, size, code)| {
             let pointer = if size == AMPLE { Out::Null } else { Out::Given };
             let buffer = Buffer { pointer, ..Buffer::of(size) };
             // Without a code, without anything.
             Call::NextToken { result, buffer, index: if size == AMPLE { code } else { Out::Given }, code }
-        },
-    );
+        });
     let limit = prop_oneof![20 => 1..=6_u32, 8 => 7..=16_u32, 3 => 17..=40_u32, 1 => 41..=165_u32];
     let pause = prop_oneof![60 => Just(0_u32), 1 => Just(2500)];
     let drain = (job(), limit, out(), pause).prop_map(|(result, limit, index, pause_us)| {
@@ -330,9 +332,8 @@ fn threads(sketch: &Sketch) -> Drawn {
     });
     let models: Vec<Slot> = sketch.models.iter().map(|(model, _)| *model).collect();
     let questions = questions(&sketch.contexts, &models);
-    let reading = (2..=4_usize, proptest::collection::vec(select(questions), 1..=4)).prop_map(
-        |(count, body)| Op::Threads(vec![body.into_iter().map(Op::Call).collect(); count]),
-    );
+    let reading = (2..=4_usize, proptest::collection::vec(select(questions), 1..=4))
+        .prop_map(|(count, body)| Op::Threads(vec![body.into_iter().map(Op::Call).collect(); count]));
     prop_oneof![1 => own, 2 => reading].boxed()
 }
 

@@ -41,9 +41,9 @@ impl Sketch {
             Call::LoadModel { ctx: Handle::Slot(_), path: Text::Bytes(path), vram: Out::Given, .. } => {
                 !path.starts_with(REFUSED) && !self.refused.contains(path)
             }
-            Call::Start { model: Handle::Slot(_), prompt: Text::Bytes(_), max_tokens, temperature, .. } => {
-                (1..=2048).contains(max_tokens) && (0.0..=2.0).contains(temperature)
-            }
+            Call::Start {
+                model: Handle::Slot(_), prompt: Text::Bytes(_), max_tokens, temperature, ..
+            } => (1..=2048).contains(max_tokens) && (0.0..=2.0).contains(temperature),
             _ => false,
         }
     }
@@ -184,7 +184,8 @@ fn legal(program: &[Op], sketch: &mut Sketch) -> Program {
     for op in program {
         let op = match op {
             Op::Threads(bodies) => {
-                let bodies: Vec<Program> = bodies.iter().map(|body| legal(body, &mut sketch.clone())).collect();
+                let bodies: Vec<Program> =
+                    bodies.iter().map(|body| legal(body, &mut sketch.clone())).collect();
                 let bodies: Vec<Program> = bodies.into_iter().filter(|body| !body.is_empty()).collect();
                 if bodies.is_empty() {
                     continue;
@@ -219,7 +220,13 @@ mod tests {
 
     fn load(slot: u32, ctx: u32) -> Op {
         let ctx = Handle::Slot(Slot(ctx));
-        Op::Call(Call::LoadModel { bind: Slot(slot), ctx, path: Text::new("m"), vram: Out::Given, code: Out::Given })
+        Op::Call(Call::LoadModel {
+            bind: Slot(slot),
+            ctx,
+            path: Text::new("m"),
+            vram: Out::Given,
+            code: Out::Given,
+        })
     }
 
     #[test]

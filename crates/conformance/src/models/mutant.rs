@@ -70,7 +70,8 @@ impl Mutant {
         bytes[8..16].copy_from_slice(&number.to_le_bytes());
         let config = Config { failure_persistence: None, ..Config::default() };
         let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
-        let base = bases.get(usize::try_from(number).unwrap_or(0) % bases.len().max(1)).copied().unwrap_or_default();
+        let base =
+            bases.get(usize::try_from(number).unwrap_or(0) % bases.len().max(1)).copied().unwrap_or_default();
         let gguf = store.base(base)?;
         let flip = (any::<u64>(), 1..=255_u8).prop_map(|(at, with)| Flip { at, with });
         let flips = prop_oneof![
@@ -170,7 +171,12 @@ fn change(gguf: &Gguf) -> BoxedStrategy<Change> {
     ];
     let part = select(vec![Part::Header, Part::Metadata, Part::Tensors, Part::Data]);
     let options: Vec<(u32, BoxedStrategy<Change>)> = vec![
-        (1, select(vec!["GGUF", "GGML", "FUGG", "gguf"]).prop_map(|magic| Change::Magic(magic.to_owned())).boxed()),
+        (
+            1,
+            select(vec!["GGUF", "GGML", "FUGG", "gguf"])
+                .prop_map(|magic| Change::Magic(magic.to_owned()))
+                .boxed(),
+        ),
         (1, number().prop_map(|version| Change::Version(version as u32)).boxed()),
         (2, number().prop_map(Change::TensorCount).boxed()),
         (2, number().prop_map(Change::MetadataCount).boxed()),
@@ -183,12 +189,27 @@ fn change(gguf: &Gguf) -> BoxedStrategy<Change> {
         (3, (key(), 0..16_u32).prop_map(|(key, kind)| Change::ValueType { key, kind }).boxed()),
         (3, (list(), number()).prop_map(|(key, length)| Change::ListLength { key, length }).boxed()),
         (2, (list(), 0..16_u32).prop_map(|(key, kind)| Change::ItemType { key, kind }).boxed()),
-        (2, (list(), 0..300_usize, number()).prop_map(|(key, at, length)| Change::ItemLength { key, at, length }).boxed()),
-        (4, (list(), 0..300_usize, value()).prop_map(|(key, at, value)| Change::Item { key, at, value }).boxed()),
+        (
+            2,
+            (list(), 0..300_usize, number())
+                .prop_map(|(key, at, length)| Change::ItemLength { key, at, length })
+                .boxed(),
+        ),
+        (
+            4,
+            (list(), 0..300_usize, value())
+                .prop_map(|(key, at, value)| Change::Item { key, at, value })
+                .boxed(),
+        ),
         (2, (list(), 1..400_usize).prop_map(|(key, by)| Change::Shorten { key, by }).boxed()),
         (1, (list(), 1..LONGEST).prop_map(|(key, by)| Change::Lengthen { key, by }).boxed()),
         (12, (tensor(), claim).prop_map(|(name, claim)| Change::Tensor { name, claim }).boxed()),
-        (1, (tensor(), 1..4_u64).prop_map(|(name, rows)| Change::AddTensor { name, shape: vec![32, rows] }).boxed()),
+        (
+            1,
+            (tensor(), 1..4_u64)
+                .prop_map(|(name, rows)| Change::AddTensor { name, shape: vec![32, rows] })
+                .boxed(),
+        ),
         (
             1,
             (tensor(), select(vec![0.0, f32::NAN, f32::INFINITY, 1e38]))

@@ -111,7 +111,11 @@ fn by_arguments(call: &Call, facts: &Facts, state: &State) -> Expected {
             // Where several refusals are permitted, each brings its codes.
             if busy && (empty || long) {
                 let codes = &[2, 4, 5, 99];
-                Either { requirement: "INF-15", codes, what: "a second job on one model that may be refused anyway" }
+                Either {
+                    requirement: "INF-15",
+                    codes,
+                    what: "a second job on one model that may be refused anyway",
+                }
             } else if busy {
                 Either { requirement: "INF-15", codes: &[4, 2, 99], what: "a second job on one model" }
             } else if empty {

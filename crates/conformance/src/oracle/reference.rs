@@ -81,7 +81,10 @@ pub struct Reference {
 
 impl fmt::Debug for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reference").field("jobs", &self.jobs).field("rest", &self.rest).finish_non_exhaustive()
+        f.debug_struct("Reference")
+            .field("jobs", &self.jobs)
+            .field("rest", &self.rest)
+            .finish_non_exhaustive()
     }
 }
 
@@ -144,7 +147,9 @@ impl Reference {
     pub fn refusal(&self, path: &[u8], beside: bool) -> Option<Refusal> {
         let mut refusal = self.refusals.get(path)?.clone();
         if beside {
-            refusal.codes.extend([2, 99].into_iter().filter(|code| !refusal.codes.contains(code)).collect::<Vec<_>>());
+            refusal
+                .codes
+                .extend([2, 99].into_iter().filter(|code| !refusal.codes.contains(code)).collect::<Vec<_>>());
         }
         Some(refusal)
     }
@@ -191,7 +196,9 @@ impl Reference {
                 if let Some(handle) = returned.handle() {
                     // Of one kind, live handles are told apart by their bits alone.
                     let distinct = !state.contexts.values().any(|known| *known == handle);
-                    verdicts.judge("DEV-05", distinct, || tell(observation, "another handle than that of a live context"));
+                    verdicts.judge("DEV-05", distinct, || {
+                        tell(observation, "another handle than that of a live context")
+                    });
                 }
             }
             Call::UnloadModel { model: Handle::Slot(model) } => {
@@ -215,7 +222,8 @@ impl Reference {
                 }
             }
             // On other threads, something else may be under way.
-            Call::ModelVramUsage { model: Handle::Slot(model) } | Call::VramUsage { model: Handle::Slot(model) }
+            Call::ModelVramUsage { model: Handle::Slot(model) }
+            | Call::VramUsage { model: Handle::Slot(model) }
                 if observation.thread == 0 =>
             {
                 self.at_rest(observation, *model, returned, state, verdicts);
@@ -237,7 +245,8 @@ impl Reference {
     ) {
         if let Some(refusal) = refusal {
             let code = returned.written_code();
-            let refused = returned.handle().is_none() && code.is_none_or(|code| refusal.codes.contains(&code));
+            let refused =
+                returned.handle().is_none() && code.is_none_or(|code| refusal.codes.contains(&code));
             verdicts.judge(refusal.requirement, refused, || {
                 let codes: Vec<String> =
                     refusal.codes.iter().map(|&code| worker_contract::describe_code(code)).collect();
@@ -294,12 +303,14 @@ impl Reference {
             }
             return;
         }
-        if !returned.written_code().is_some_and(|code| code == 0)
+        if returned.written_code().is_none_or(|code| code != 0)
             && let Some(job) = self.jobs.get_mut(&result)
         {
             job.refused = true;
         }
-        let Some(piece) = piece.filter(|_| buffer.pointer == Out::Given && room > 0 && !refused) else { return };
+        let Some(piece) = piece.filter(|_| buffer.pointer == Out::Given && room > 0 && !refused) else {
+            return;
+        };
         let expected = wanted(Some(&piece), given);
         match returned.written_code() {
             Some(0) => self.wrong(observation, result, expected, verdicts),

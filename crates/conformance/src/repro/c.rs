@@ -94,10 +94,15 @@ impl Writer<'_> {
         let _ = writeln!(text, " * observed  {}", comment(&main.observed));
         let _ = writeln!(text, " * fails     {}", comment(&about.fails));
         let _ = writeln!(text, " *");
-        let _ = writeln!(text, " * Build:    cc -std=gnu11 -Wall -I contract/include repro.c -o repro -ldl -lm -pthread");
+        let _ = writeln!(
+            text,
+            " * Build:    cc -std=gnu11 -Wall -I contract/include repro.c -o repro -ldl -lm -pthread"
+        );
         let _ = writeln!(text, " *           ./repro ./libbackend.so");
-        let _ = writeln!(text, " * or, against a linked library: add -DLINKED and the library, and run ./repro");
-        let _ = writeln!(text, " * Status:   0 the fault does not show, 1 it shows, 2 the program cannot run");
+        let _ =
+            writeln!(text, " * or, against a linked library: add -DLINKED and the library, and run ./repro");
+        let _ =
+            writeln!(text, " * Status:   0 the fault does not show, 1 it shows, 2 the program cannot run");
         let _ = writeln!(text, " */");
         text.push_str(INCLUDES);
         text.push('\n');
@@ -147,7 +152,8 @@ impl Writer<'_> {
         if rounds && self.fault.kind == Kind::Growth {
             let what = self.fault.main().expected.clone();
             let tolerance = if self.fault.main().requirement.as_str() == "MEM-05" { 256 } else { 0 };
-            let _ = writeln!(text, "    judge_growth({}, figures, rounds, {tolerance});", quote(what.as_bytes()));
+            let _ =
+                writeln!(text, "    judge_growth({}, figures, rounds, {tolerance});", quote(what.as_bytes()));
         }
         let _ = writeln!(text, "    dprintf(report, \"the fault does not show\\n\");");
         let _ = writeln!(text, "    return 0;\n}}");
@@ -247,7 +253,15 @@ impl Writer<'_> {
         }
     }
 
-    fn drain(&mut self, result: Handle, buffer: i32, index: Out, limit: u32, body: &mut String, depth: usize) {
+    fn drain(
+        &mut self,
+        result: Handle,
+        buffer: i32,
+        index: Out,
+        limit: u32,
+        body: &mut String,
+        depth: usize,
+    ) {
         let margin = "    ".repeat(depth);
         let job = self.handle("job", result);
         let guard = Guard::After;
@@ -266,11 +280,10 @@ impl Writer<'_> {
         );
         let _ = writeln!(body, "{margin}    if ({job}.given == before) break;\n{margin}}}");
         for _ in 0..limit {
-            let of_this = |one: &Observation| {
-                matches!(one.call(), Some(Call::NextToken { result: asked, .. }) if *asked == result)
-            };
+            let of_this = |one: &Observation| matches!(one.call(), Some(Call::NextToken { result: asked, .. }) if *asked == result);
             let Some(true) = self.next().map(of_this) else { return };
-            let token = self.next().and_then(Observation::returned).is_some_and(|returned| returned.is_true());
+            let token =
+                self.next().and_then(Observation::returned).is_some_and(|returned| returned.is_true());
             self.advance();
             if !token || self.over {
                 return;
@@ -326,8 +339,12 @@ impl Writer<'_> {
             );
         }
         let count = bodies.len();
-        let _ = writeln!(body, "{margin}{{\n{margin}    pthread_t threads[{count}];\n{margin}    pthread_barrier_t gate;");
-        let _ = writeln!(body, "{margin}    pthread_barrier_init(&gate, NULL, {count});\n{margin}    quiet = 1;");
+        let _ = writeln!(
+            body,
+            "{margin}{{\n{margin}    pthread_t threads[{count}];\n{margin}    pthread_barrier_t gate;"
+        );
+        let _ =
+            writeln!(body, "{margin}    pthread_barrier_init(&gate, NULL, {count});\n{margin}    quiet = 1;");
         for thread in 0..count {
             let _ = writeln!(
                 body,
@@ -394,8 +411,14 @@ impl Writer<'_> {
             Expected::Refused { codes, .. } => format!("0{}", bits(codes)),
             Expected::Either { codes, .. } => format!("GOOD | NO_CODE{}", bits(codes)),
             Expected::Open => {
-                let codes: Vec<i32> =
-                    call.function().spec().codes.iter().map(|code| code.raw()).filter(|code| *code != 0).collect();
+                let codes: Vec<i32> = call
+                    .function()
+                    .spec()
+                    .codes
+                    .iter()
+                    .map(|code| code.raw())
+                    .filter(|code| *code != 0)
+                    .collect();
                 format!("GOOD{}", bits(&codes))
             }
         };
@@ -443,7 +466,10 @@ impl Writer<'_> {
                 );
                 line(guarded(&ctx_name, &made));
                 if let Some((wrong, expected)) = self.reported(&reported) {
-                    line(format!("wanted = {};\n{margin}if ({wrong}) fault(\"another figure\");", quote(expected.as_bytes())));
+                    line(format!(
+                        "wanted = {};\n{margin}if ({wrong}) fault(\"another figure\");",
+                        quote(expected.as_bytes())
+                    ));
                 }
                 self.figures.insert(*bind, reported);
             }
@@ -491,7 +517,10 @@ impl Writer<'_> {
             Call::CheckResidency { model: handle, .. } | Call::CheckHealth { ctx: handle, .. } => {
                 let health = matches!(call, Call::CheckHealth { .. });
                 let name = self.handle(if health { "ctx" } else { "model" }, *handle);
-                let made = format!("call_check({what}, {expected}, {}, {name}, {code}, {permit});", u8::from(health));
+                let made = format!(
+                    "call_check({what}, {expected}, {}, {name}, {code}, {permit});",
+                    u8::from(health)
+                );
                 line(guarded(&name, &made));
             }
             Call::ModelVramUsage { model } | Call::VramUsage { model } => {
@@ -505,8 +534,10 @@ impl Writer<'_> {
                 let (least, expected) = self.process_usage(*ctx);
                 let most = if *ctx == Handle::Null { "0" } else { "UINT64_MAX" };
                 let before = if *ctx == Handle::Slot(KEEPER) { "figure = " } else { "" };
-                let made =
-                    format!("{before}call_usage({what}, {}, 2, {name}, {least}, {most});", quote(expected.as_bytes()));
+                let made = format!(
+                    "{before}call_usage({what}, {}, 2, {name}, {least}, {most});",
+                    quote(expected.as_bytes())
+                );
                 line(guarded(&name, &made));
             }
             Call::ErrorMessage { code } => {
@@ -526,7 +557,8 @@ impl Writer<'_> {
         if !self.shows(&["LOAD-06", "LOAD-07"]) {
             return None;
         }
-        let Call::LoadModel { bind: _, path: Text::Bytes(path), .. } = self.trace.get(self.at)?.call()? else {
+        let Call::LoadModel { bind: _, path: Text::Bytes(path), .. } = self.trace.get(self.at)?.call()?
+        else {
             return None;
         };
         let tensors = self.player.facts().models.get(path)?.tensor_bytes;
@@ -573,12 +605,15 @@ impl Writer<'_> {
     /// The text of a job, if it is known: where the C program keeps it.
     fn text(&mut self, call: &Call, model: Handle) -> String {
         let none = "NULL".to_owned();
-        let (Handle::Slot(model), Call::Start { prompt: Text::Bytes(prompt), max_tokens, temperature, seed, .. }) =
-            (model, call)
+        let (
+            Handle::Slot(model),
+            Call::Start { prompt: Text::Bytes(prompt), max_tokens, temperature, seed, .. },
+        ) = (model, call)
         else {
             return none;
         };
-        let Some(path) = self.oracle.reference().and_then(|known| known.path(model).map(<[u8]>::to_vec)) else {
+        let Some(path) = self.oracle.reference().and_then(|known| known.path(model).map(<[u8]>::to_vec))
+        else {
             return none;
         };
         let context = self.player.facts().models.get(&path).map_or(0, |facts| facts.context_length);

@@ -137,9 +137,12 @@ impl Writer<'_> {
         self.keyword = "Then";
         match (fault.kind.clone(), self.groups.as_slice()) {
             (Kind::Death, _) => return self.step(&format!("the process goes on [{id}]")),
-            (Kind::Text, [one]) => return self.step(&format!("the text \"alone\" begins with the text \"{one}\" [{id}]")),
+            (Kind::Text, [one]) => {
+                return self.step(&format!("the text \"alone\" begins with the text \"{one}\" [{id}]"));
+            }
             (Kind::Text, [head, tail]) => {
-                let words = format!("the text \"alone\" is the text \"{head}\" and the text \"{tail}\" [{id}]");
+                let words =
+                    format!("the text \"alone\" is the text \"{head}\" and the text \"{tail}\" [{id}]");
                 return self.step(&words);
             }
             (Kind::Growth, _) => return self.comment(&format!("then {} [{id}]", fault.main().expected)),
@@ -207,9 +210,10 @@ fn arguments(player: &Player, call: &Call) -> Vec<String> {
         Handle::Slot(slot) => format!("{parameter} = {kind}{}", slot.0),
     };
     let parameter = match call {
-        Call::Destroy { ctx } | Call::LoadModel { ctx, .. } | Call::ProcessVramUsage { ctx } | Call::CheckHealth { ctx, .. } => {
-            Some(handle("ctx", "ctx", *ctx))
-        }
+        Call::Destroy { ctx }
+        | Call::LoadModel { ctx, .. }
+        | Call::ProcessVramUsage { ctx }
+        | Call::CheckHealth { ctx, .. } => Some(handle("ctx", "ctx", *ctx)),
         Call::UnloadModel { model }
         | Call::ModelVramUsage { model }
         | Call::Start { model, .. }

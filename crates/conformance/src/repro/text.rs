@@ -28,7 +28,8 @@ pub fn read(text: &str) -> Result<Vec<u8>, String> {
         let inner = rest[at..].strip_prefix('{').and_then(|inner| inner.split_once('}'));
         let (codes, after) = inner.ok_or_else(|| format!("a brace in `{text}` is open"))?;
         for code in codes.split(' ') {
-            let wrong = || format!("`{code}` in `{text}` is neither a byte (`E6`) nor a code point (`U+1F642`)");
+            let wrong =
+                || format!("`{code}` in `{text}` is neither a byte (`E6`) nor a code point (`U+1F642`)");
             match code.strip_prefix("U+") {
                 Some(point) => {
                     let point = u32::from_str_radix(point, 16).ok().and_then(char::from_u32);

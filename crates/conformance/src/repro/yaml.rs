@@ -240,8 +240,8 @@ pub fn steps(program: &Program, menu: &Menu) -> String {
 /// # Errors
 /// When it is no such file.
 pub fn read(path: &Path, menu: &Menu) -> Result<(Kept, Program), KeptError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| KeptError::Read { path: path.to_owned(), source })?;
+    let text =
+        std::fs::read_to_string(path).map_err(|source| KeptError::Read { path: path.to_owned(), source })?;
     let kept: Kept =
         serde_yaml::from_str(&text).map_err(|source| KeptError::Parse { path: path.to_owned(), source })?;
     let value = |what| KeptError::Value { path: path.to_owned(), what };
@@ -348,7 +348,9 @@ fn read_slot(name: &str) -> Result<Slot, String> {
     }
     let digits = name.trim_start_matches(|c: char| c.is_ascii_lowercase());
     let number = digits.parse().ok().filter(|number| *number < KEEPER.0);
-    number.map(Slot).ok_or_else(|| format!("`{name}` is no handle: write a word and a number, as in `model1`"))
+    number
+        .map(Slot)
+        .ok_or_else(|| format!("`{name}` is no handle: write a word and a number, as in `model1`"))
 }
 
 fn read_handle(name: &str) -> Result<Handle, String> {
@@ -379,9 +381,7 @@ fn op(step: &Step, menu: &Menu) -> Result<Op, String> {
             limit: *limit,
             pause_us: *pause_us,
         },
-        Step::Threads(bodies) => {
-            Op::Threads(bodies.iter().map(|body| list(body)).collect::<Result<_, _>>()?)
-        }
+        Step::Threads(bodies) => Op::Threads(bodies.iter().map(|body| list(body)).collect::<Result<_, _>>()?),
         Step::Repeat { times, steps } => Op::Repeat(*times, list(steps)?),
         Step::Measure {} => Op::Measure,
         other => Op::Call(read_call(other, menu)?),
@@ -432,9 +432,11 @@ fn read_call(step: &Step, menu: &Menu) -> Result<Call, String> {
         }
         Step::ErrorMessage { error_code } => Call::ErrorMessage { code: *error_code },
         // The others are no calls, and are read by `op`.
-        Step::DeviceCount {} | Step::Tokens { .. } | Step::Threads(_) | Step::Repeat { .. } | Step::Measure {} => {
-            Call::DeviceCount
-        }
+        Step::DeviceCount {}
+        | Step::Tokens { .. }
+        | Step::Threads(_)
+        | Step::Repeat { .. }
+        | Step::Measure {} => Call::DeviceCount,
     })
 }
 

@@ -133,7 +133,11 @@ pub(crate) fn start_refused() {
     with(
         |memory| {
             if on(Defect::RefusedStartDraws) {
-                memory.jobs.iter_mut().filter(|job| job.sampled && job.given > 0).for_each(|job| job.spoilt = true);
+                memory
+                    .jobs
+                    .iter_mut()
+                    .filter(|job| job.sampled && job.given > 0)
+                    .for_each(|job| job.spoilt = true);
             }
         },
         (),
@@ -168,7 +172,11 @@ pub(crate) fn started(model: &Model, temperature: f32, seed: u64) -> u64 {
             memory.next += 1;
             let model = address(model);
             memory.models.iter_mut().filter(|seen| seen.model == model).for_each(|seen| seen.used = true);
-            memory.jobs.iter_mut().filter(|job| job.model == model && job.ended).for_each(|job| job.followed = true);
+            memory
+                .jobs
+                .iter_mut()
+                .filter(|job| job.model == model && job.ended)
+                .for_each(|job| job.followed = true);
             let offset = match memory.refused {
                 Some((other, given)) if other != model && on(Defect::IndexOfOtherModel) => given,
                 _ => 0,

@@ -109,7 +109,9 @@ fn gpt2_ascii<'t>(text: &'t str, pieces: &mut Vec<&'t str>) {
                 match bytes.get(start) {
                     Some(byte) if byte.is_ascii_alphabetic() => run(start, &u8::is_ascii_alphabetic),
                     Some(byte) if byte.is_ascii_digit() => run(start, &u8::is_ascii_digit),
-                    Some(byte) if !space(byte) => run(start, &|byte| !space(byte) && !byte.is_ascii_alphanumeric()),
+                    Some(byte) if !space(byte) => {
+                        run(start, &|byte| !space(byte) && !byte.is_ascii_alphanumeric())
+                    }
                     _ => {
                         let end = run(at, &space);
                         // The last of a run stays for what follows.
@@ -133,7 +135,8 @@ mod tests {
         let alphabet = ["a", "r", "'", "s", "1", " ", "\n", "\u{b}", "\u{1f}", "!", "'re"];
         let regex = Regex::new(GPT2).unwrap();
         for number in 0..alphabet.len().pow(5) {
-            let text: String = (0..5_u32).map(|at| alphabet[number / alphabet.len().pow(at) % alphabet.len()]).collect();
+            let text: String =
+                (0..5_u32).map(|at| alphabet[number / alphabet.len().pow(at) % alphabet.len()]).collect();
             let (mut by_regex, mut by_hand) = (Vec::new(), Vec::new());
             super::split(&regex, &text, &mut by_regex).unwrap();
             by_regex.retain(|piece| !piece.is_empty());

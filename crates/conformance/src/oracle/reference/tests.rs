@@ -30,7 +30,8 @@ impl Talk {
         let facts = Facts { models, devices: Some(1), faulty: false };
         let refusal = Refusal { requirement: "LOAD-03", codes: vec![3] };
         let refusals = [(BROKEN.to_vec(), refusal)].into();
-        let mut talk = Self { oracle: Oracle::with_reference(facts, Reference::new(Arc::new(Alphabet), refusals)) };
+        let mut talk =
+            Self { oracle: Oracle::with_reference(facts, Reference::new(Arc::new(Alphabet), refusals)) };
         talk.give(Call::Init { bind: Slot(0), device: Device::Id(0), code: Out::Given }, handle(0));
         talk.give(load(1, PATH), Returned { vram: Some(2000), ..handle(0) });
         talk.give(start(2), handle(0));
@@ -60,7 +61,11 @@ impl Talk {
 }
 
 fn handle(code: i32) -> Returned {
-    Returned { value: Some(Value::Handle(if code == 0 { 1 } else { 0 })), code: Some(code), ..Returned::default() }
+    Returned {
+        value: Some(Value::Handle(if code == 0 { 1 } else { 0 })),
+        code: Some(code),
+        ..Returned::default()
+    }
 }
 
 fn load(bind: u32, path: &[u8]) -> Call {
@@ -113,14 +118,21 @@ fn the_known_text_is_right_and_another_is_told_once() {
 
 #[test]
 fn an_end_that_comes_too_early_is_a_wrong_text() {
-    assert_eq!(Talk::new().token("a", 0).give(next(1024), none(0)).found(), [("DET-08".to_owned(), Level::Must)]);
+    assert_eq!(
+        Talk::new().token("a", 0).give(next(1024), none(0)).found(),
+        [("DET-08".to_owned(), Level::Must)]
+    );
 }
 
 #[test]
 fn a_token_that_a_refusal_lost_breaks_no_more_than_a_should() {
     let mut talk = Talk::new();
     talk.give(next(1), none(5)).token("b", 1).token("c", 2);
-    assert!(talk.found().iter().all(|(id, level)| id == "INF-10" && *level == Level::Should), "{:?}", talk.found());
+    assert!(
+        talk.found().iter().all(|(id, level)| id == "INF-10" && *level == Level::Should),
+        "{:?}",
+        talk.found()
+    );
     assert!(!talk.found().is_empty());
 }
 
