@@ -22,7 +22,7 @@ pub const LONGEST: usize = 52;
 /// Rounds of a program that looks for growth: a third is warm-up, and the rest must show a slope.
 pub const ROUNDS: u32 = 12;
 /// One program of so many is played in rounds.
-const ROUNDS_EVERY: u64 = 32;
+const ROUNDS_EVERY: u64 = 20;
 /// Slot of the context that asks for figures after each round.
 pub const KEEPER: Slot = Slot(60_000);
 
@@ -65,16 +65,35 @@ pub fn program(seed: u64, number: u64, menu: &Menu) -> Program {
     };
     let (_, steps, _) = tree.current();
     let mut steps: Program = steps.into_iter().map(|op| menu.fill_in(op)).collect();
+    if menu.live < usize::MAX {
+        steps = with_few_models(&steps, menu);
+    }
     if in_rounds {
         steps.retain(|op| !matches!(op, Op::Threads(_)));
     }
     // What is left open is released at times, and left to the end of the process at others.
-    if in_rounds || number % 3 != 0 {
+    if in_rounds || !number.is_multiple_of(3) {
         let mut sketch = Sketch::new(&menu.refused());
         steps.iter().for_each(|op| sketch.apply(op));
         steps.extend(sketch.release());
     }
     if in_rounds { rounds(steps) } else { steps }
+}
+
+/// The program without loads beyond what may be live at a time, for models that are large.
+fn with_few_models(steps: &[Op], menu: &Menu) -> Program {
+    let mut sketch = Sketch::new(&menu.refused());
+    let mut kept = Program::new();
+    for op in steps {
+        let mut after = sketch.clone();
+        after.apply(op);
+        let loads = matches!(op, Op::Threads(bodies) if bodies.iter().flatten().any(|op| matches!(op, Op::Call(Call::LoadModel { .. }))));
+        if after.models.len() <= menu.live && !loads && sketch.permits(op) {
+            sketch = after;
+            kept.push(op.clone());
+        }
+    }
+    kept
 }
 
 /// A program that repeats its steps and asks for figures after each round.
@@ -103,6 +122,18 @@ mod tests {
         for number in 0..300 {
             let program = program(3, number, &menu);
             assert_eq!(sketch::legalise(&program, &menu.refused()), program, "case {number}");
+        }
+    }
+
+    #[test]
+    fn large_models_are_never_many_at_a_time() {
+        let menu = Menu { live: 2, ..Menu::for_tests() };
+        for number in 0..200 {
+            let mut sketch = Sketch::new(&menu.refused());
+            for op in program(3, number, &menu) {
+                sketch.apply(&op);
+                assert!(sketch.models.len() <= 2, "case {number}");
+            }
         }
     }
 

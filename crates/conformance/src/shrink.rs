@@ -43,7 +43,7 @@ pub fn shrink<E>(
         work.drop_steps()?;
         work.merge()?;
         work.simplify()?;
-        if work.program == before || work.exhausted() {
+        if same(&work.program, &before) || work.exhausted() {
             break;
         }
     }
@@ -69,7 +69,7 @@ impl<E> Work<'_, '_, E> {
     /// Tries a smaller program and keeps it if it fails too.
     fn attempt(&mut self, candidate: &[Op]) -> Result<bool, E> {
         let candidate = legalise(candidate, self.refused);
-        if self.exhausted() || candidate.is_empty() || candidate == self.program {
+        if self.exhausted() || candidate.is_empty() || same(&candidate, &self.program) {
             return Ok(false);
         }
         if !self.tried.insert(format!("{candidate:?}")) {
@@ -171,6 +171,11 @@ impl<E> Work<'_, '_, E> {
         }
         Ok(())
     }
+}
+
+/// Whether two programs are one: by what they look like, since NaN is no equal of itself.
+fn same(a: &[Op], b: &[Op]) -> bool {
+    format!("{a:?}") == format!("{b:?}")
 }
 
 /// The places of all steps, those within others behind them.

@@ -56,7 +56,7 @@ impl Fault {
     pub fn is_like(&self, other: &Fault) -> bool {
         self.kind == other.kind
             && self.function == other.function
-            && (self.kind != Kind::Invariant
+            && (matches!(self.kind, Kind::Death | Kind::Text)
                 || other.findings.iter().any(|one| one.requirement == self.main().requirement))
     }
 }

@@ -28,7 +28,12 @@ pub struct Menu {
     pub refused: Vec<(Entry, Refusal)>,
     /// Devices.
     pub devices: i32,
+    /// Models that may be live at a time: few, if they are large.
+    pub live: usize,
 }
+
+/// Bytes of tensors from which on a model is large.
+const LARGE: u64 = 256 << 20;
 
 /// Malformed models that a reader gives up at different points of its work.
 const MALFORMED: [&str; 7] = [
@@ -47,7 +52,9 @@ impl Menu {
     /// # Errors
     /// When a fixture cannot be made.
     pub fn of(setting: &Setting) -> Result<Self, ModelError> {
-        let mut menu = Self { devices: setting.facts.devices.unwrap_or(0), ..Self::default() };
+        let large = setting.models.iter().any(|model| model.facts.tensor_bytes >= LARGE);
+        let live = if large { 2 } else { usize::MAX };
+        let mut menu = Self { devices: setting.facts.devices.unwrap_or(0), live, ..Self::default() };
         let known: Vec<(String, Vec<u8>)> = crate::setting::FIXTURES
             .iter()
             .map(|name| Ok(((*name).to_owned(), bytes(&setting.store.path(name)?))))
@@ -88,6 +95,7 @@ impl Menu {
             models: vec![entry("fixture:tiny-llama"), entry("fixture:tiny-gpt2")],
             refused: vec![(entry("missing"), refusal)],
             devices: 1,
+            live: usize::MAX,
         }
     }
 

@@ -13,7 +13,7 @@ const REFUSED_DRAWN: usize = 12;
 const AMPLE: i32 = 1024;
 
 /// Prompts: few, so that jobs meet again.
-const PROMPTS: [&[u8]; 10] = [
+const PROMPTS: [&[u8]; 11] = [
     b"Hello, world",
     b"a",
     "Zürich, 東京 \u{1F642}".as_bytes(),
@@ -24,6 +24,7 @@ const PROMPTS: [&[u8]; 10] = [
     b"",
     b"\xff\xfe",
     b"cut \xe6\x97",
+    b"\xed\xa0\x80 half a pair",
 ];
 /// Temperatures above 0 with their seeds: few as well.
 const SAMPLED: [(f32, u64); 4] = [(0.7, 1), (1.5, (1 << 32) + 7), (2.0, u64::MAX), (1e-30, 0)];
@@ -82,7 +83,14 @@ fn anytime(sketch: &Sketch) -> Vec<(u32, Drawn)> {
     ];
     open.push((1, threads(sketch)));
     open.push((2, again(sketch)));
+    open.push((1, Just(Op::Repeat(1, all_messages())).boxed()));
     open
+}
+
+/// The messages of the ten codes, and of some that are none.
+fn all_messages() -> Program {
+    let codes = (0..10).chain([99, -1, 250, i32::MIN]);
+    codes.map(|code| Op::Call(Call::ErrorMessage { code })).collect()
 }
 
 /// One call several times over: what goes wrong may do so the third time only.
@@ -178,7 +186,7 @@ fn with_contexts(sketch: &Sketch) -> Vec<(u32, Drawn)> {
         _ => 0,
     };
     let mut open = vec![
-        (2, call(refused)),
+        (3, call(refused)),
         (1, call(nulls)),
         (2, call((ctx(), out()).prop_map(|(ctx, code)| Call::CheckHealth { ctx, code }))),
         (3, call(ctx().prop_map(|ctx| Call::ProcessVramUsage { ctx }))),
@@ -291,11 +299,13 @@ fn with_jobs(sketch: &Sketch) -> Vec<(u32, Drawn)> {
     let tight = (job(), prop_oneof![1..=8_i32, select(vec![16, 64, 256, 4096, 65536])], out()).prop_map(
         |(result, size, index)| Call::NextToken { result, buffer: Buffer::of(size), index, code: Out::Given },
     );
-    let bad = (job(), select(vec![0, -1, i32::MIN, AMPLE]), out()).prop_map(|(result, size, code)| {
-        let pointer = if size == AMPLE { Out::Null } else { Out::Given };
-        let buffer = Buffer { pointer, ..Buffer::of(size) };
-        Call::NextToken { result, buffer, index: Out::Given, code }
-    });
+    let bad = (job(), select(vec![0, -1, i32::MIN, AMPLE]), prop_oneof![6 => out(), 1 => Just(Out::Null)])
+        .prop_map(|(result, size, code)| {
+            let pointer = if size == AMPLE { Out::Null } else { Out::Given };
+            let buffer = Buffer { pointer, ..Buffer::of(size) };
+            // Without a code, without anything.
+            Call::NextToken { result, buffer, index: if size == AMPLE { code } else { Out::Given }, code }
+        });
     let limit = prop_oneof![20 => 1..=6_u32, 8 => 7..=16_u32, 3 => 17..=40_u32, 1 => 41..=165_u32];
     let pause = prop_oneof![60 => Just(0_u32), 1 => Just(2500)];
     let drain = (job(), limit, out(), pause).prop_map(|(result, limit, index, pause_us)| {

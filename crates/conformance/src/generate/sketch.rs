@@ -79,11 +79,14 @@ impl Sketch {
             }
             Op::Repeat(_, body) => {
                 let mut inner = self.clone();
-                body.iter().all(|op| {
+                let fine = body.iter().all(|op| {
                     let good = inner.permits(op);
                     inner.apply(op);
                     good
-                })
+                });
+                // A round that leaves something open leaks it itself.
+                let open = |sketch: &Self| (sketch.contexts.len(), sketch.models.len(), sketch.jobs.len());
+                fine && open(&inner) == open(self)
             }
             _ => true,
         }
@@ -239,6 +242,15 @@ mod tests {
     #[test]
     fn what_depends_on_a_missing_handle_goes_with_it() {
         assert_eq!(legalise(&[load(1, 0), init(0)], &Refused::default()), [init(0)]);
+    }
+
+    #[test]
+    fn a_round_that_leaves_something_open_is_no_round() {
+        let destroy = Op::Call(Call::Destroy { ctx: Handle::Slot(Slot(0)) });
+        let leaves = [Op::Repeat(3, vec![init(0)])];
+        assert_eq!(legalise(&leaves, &Refused::default()), []);
+        let closed = [Op::Repeat(3, vec![init(0), destroy])];
+        assert_eq!(legalise(&closed, &Refused::default()), closed);
     }
 
     #[test]

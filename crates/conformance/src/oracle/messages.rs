@@ -34,6 +34,15 @@ pub fn judge(
             (call, expected, format!("{address:#x} \"{}\"", bytes.escape_ascii()))
         });
     }
+    // What lay at this address for another code has to lie there still.
+    let overwritten = state.texts.get(address).filter(|(other, text)| other != code && text != bytes);
+    verdicts.judge("MSG-03", overwritten.is_none(), || {
+        let (other, text) = overwritten.cloned().unwrap_or_default();
+        let expected =
+            format!("{address:#x} still holds \"{}\", the message of {other}", text.escape_ascii());
+        let (call, expected, _) = tell(observation, expected);
+        (call, expected, format!("{address:#x} \"{}\"", bytes.escape_ascii()))
+    });
     let same_text = |other: i32| state.messages.get(&other).is_some_and(|known| known.1 == *bytes);
     match ErrorCode::from_raw(*code) {
         Some(_) => {

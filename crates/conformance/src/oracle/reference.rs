@@ -191,6 +191,16 @@ impl Reference {
                 let refusal = self.refusal(path, state.loaded(*ctx));
                 self.load(observation, (*bind, path), refusal, returned, verdicts);
             }
+            // Other threads may open and close contexts at the same time.
+            Call::Init { .. } if observation.thread == 0 => {
+                if let Some(handle) = returned.handle() {
+                    // Of one kind, live handles are told apart by their bits alone.
+                    let distinct = !state.contexts.values().any(|known| *known == handle);
+                    verdicts.judge("DEV-05", distinct, || {
+                        tell(observation, "another handle than that of a live context")
+                    });
+                }
+            }
             Call::UnloadModel { model: Handle::Slot(model) } => {
                 self.rest.remove(model);
                 self.paths.remove(model);
@@ -293,7 +303,7 @@ impl Reference {
             }
             return;
         }
-        if !returned.written_code().is_some_and(|code| code == 0)
+        if returned.written_code().is_none_or(|code| code != 0)
             && let Some(job) = self.jobs.get_mut(&result)
         {
             job.refused = true;

@@ -78,6 +78,8 @@ pub struct State {
     pub jobs: BTreeMap<Slot, JobState>,
     /// Address and bytes of each message seen.
     pub messages: HashMap<i32, (u64, Vec<u8>)>,
+    /// Code and bytes of the first message seen at an address.
+    pub texts: HashMap<u64, (i32, Vec<u8>)>,
     /// Whether a call has failed in this session.
     pub failed: bool,
     /// Slots of models that a job was freed of.
@@ -186,6 +188,7 @@ impl State {
             }
             Call::ErrorMessage { code } => {
                 if let Some(Value::Message(address, Some(bytes))) = &returned.value {
+                    self.texts.entry(*address).or_insert_with(|| (*code, bytes.clone()));
                     self.messages.entry(*code).or_insert_with(|| (*address, bytes.clone()));
                 }
             }

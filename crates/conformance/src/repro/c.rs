@@ -145,6 +145,9 @@ impl Writer<'_> {
         if watched {
             let _ = writeln!(text, "    watched = 1;");
         }
+        if self.fault.findings.iter().any(|finding| finding.requirement.as_str() == "INF-10") {
+            let _ = writeln!(text, "    lossless = 1;");
+        }
         text.push_str(body);
         if rounds && self.fault.kind == Kind::Growth {
             let what = self.fault.main().expected.clone();

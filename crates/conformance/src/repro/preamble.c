@@ -37,6 +37,7 @@ static const char *library;
 static int report = 1;         /* what this program prints goes here */
 static int captured = -1;      /* what the library prints goes here */
 static int watched;            /* whether changes of the process count */
+static int lossless;           /* whether a refusal may lose no token (INF-10) */
 static int quiet;              /* whether calls are listed */
 static int base_count = -1;    /* devices, as a process of its own counts them */
 static volatile int inside;    /* calls under way */
@@ -270,11 +271,31 @@ struct job {
     int most, given, ended, refused, failed, beyond;
 };
 
+/* Live contexts: no two are one. */
+#define MOST_CONTEXTS 64
+static void *contexts[MOST_CONTEXTS];
+
+MAYBE void forget_context(void *ctx) {
+    pthread_mutex_lock(&lock);
+    for (int at = 0; at < MOST_CONTEXTS; at++)
+        if (contexts[at] == ctx) contexts[at] = NULL;
+    pthread_mutex_unlock(&lock);
+}
+
 MAYBE CudaContext *call_init(const char *what, const char *expected, int device, int code, unsigned permit) {
     struct outs outs = begin(what, expected, code, 0, 0);
     CudaContext *ctx = lib.init(device, outs.code);
     end(&outs);
     judge(ctx != NULL, &outs, permit, "a handle", "NULL");
+    pthread_mutex_lock(&lock);
+    for (int at = 0; ctx && at < MOST_CONTEXTS; at++)
+        if (contexts[at] == ctx) fault("the handle of a live context");
+    for (int at = 0; ctx && at < MOST_CONTEXTS; at++)
+        if (!contexts[at]) {
+            contexts[at] = ctx;
+            break;
+        }
+    pthread_mutex_unlock(&lock);
     return ctx;
 }
 
@@ -317,7 +338,7 @@ MAYBE void call_next(const char *what, const char *expected, struct job *job, in
     char told[4096], seen[4096];
     const char *piece = NULL;
     int over = job->ended || job->given >= job->most;
-    int known = job->text && !job->failed && !job->refused;
+    int known = job->text && !job->failed && (lossless || !job->refused);
     if (known && !over && job->given < job->text->count) piece = job->text->piece[job->given];
     int ends = over || (known && job->text->ends && job->given >= job->text->count);
     int room = size > 0 ? size : 0;
@@ -367,7 +388,7 @@ MAYBE void call_next(const char *what, const char *expected, struct job *job, in
         give_back(&memory);
     }
     if (good) {
-        if (index && !job->refused && outs.index_value != job->given) {
+        if (index && (lossless || !job->refused) && outs.index_value != job->given) {
             snprintf(told, sizeof told, "index %d", job->given);
             wanted = told;
             snprintf(seen, sizeof seen, "index %d", outs.index_value);
@@ -384,6 +405,7 @@ MAYBE void call_next(const char *what, const char *expected, struct job *job, in
 
 MAYBE void call_void(const char *what, const char *expected, int kind, void *handle) {
     struct outs outs = begin(what, expected, 0, 0, 0);
+    if (kind == 0 && handle) forget_context(handle);
     if (kind == 0) lib.destroy(handle);
     if (kind == 1) lib.unload_model(handle);
     if (kind == 2) lib.inference_free(handle);
@@ -583,7 +605,7 @@ static void prepare(int argc, char **argv, int capture) {
     }
 }
 
-static void need_file(const char *path) {
+MAYBE void need_file(const char *path) {
     if (access(path, R_OK) != 0) {
         dprintf(report, "the model `%s` cannot be read; name another with -D\n", path);
         exit(2);

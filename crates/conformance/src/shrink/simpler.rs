@@ -1,6 +1,6 @@
 //! What a step can be replaced by: the same with plainer arguments, the plainest first.
 
-use crate::program::{Buffer, Call, Device, Guard, Op, Out, Text};
+use crate::program::{Buffer, Call, Device, Guard, Handle, Op, Out, Text};
 
 /// Tokens that a job is asked for one by one, so that each call can be dropped alone.
 const FEW: u32 = 6;
@@ -79,10 +79,28 @@ fn calls(call: &Call) -> Vec<Call> {
         }
     });
     with(&|call| {
-        if let Call::Start { prompt, .. } = call
-            && *prompt != Text::Null
+        if let Call::Start { model, prompt, .. } = call
+            && (*prompt != Text::Null || *model == Handle::Null)
         {
             *prompt = Text::new(PLAIN_PROMPT);
+        }
+    });
+    // Of several NULLs, one is enough.
+    with(&|call| {
+        if let Call::LoadModel { path, .. } = call
+            && *path == Text::Null
+        {
+            *path = Text::new(PLAIN_PROMPT);
+        }
+    });
+    with(&|call| {
+        if let Call::LoadModel { vram, .. } = call {
+            *vram = Out::Given;
+        }
+    });
+    with(&|call| {
+        if let Call::NextToken { buffer, .. } = call {
+            buffer.pointer = Out::Given;
         }
     });
     for plain in [1, 2, 4, 16] {

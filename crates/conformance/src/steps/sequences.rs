@@ -15,8 +15,10 @@ use crate::trace::{Observation, Outcome};
 const TIMES: usize = 4;
 
 /// Calls that are refused, as steps write them.
-const BAD: [&str; 14] = [
+const BAD: [&str; 16] = [
     "cuda_init with gpu_device = -1",
+    "cuda_init with gpu_device = INT_MAX",
+    "cuda_init with gpu_device = INT_MIN",
     "cuda_init with gpu_device = count",
     "cuda_load_model with model_path = missing-file",
     "cuda_load_model with model_path = directory",
