@@ -10,6 +10,8 @@ use crate::oracle::Verdicts;
 pub(super) struct Export {
     name: String,
     code: bool,
+    /// One of several equal definitions, of which the loader takes any: what the linker makes of templates.
+    vague: bool,
     address: u64,
 }
 
@@ -18,11 +20,11 @@ pub(super) fn exports(file: &object::File, data: &[u8]) -> Vec<Export> {
         .dynamic_symbols()
         .filter(|symbol| !symbol.is_undefined() && symbol.is_global())
         .filter_map(|symbol| {
-            let code = match symbol.flags() {
-                SymbolFlags::Elf { st_info, .. } => is_code(st_info.0),
-                _ => symbol.kind() == SymbolKind::Text,
+            let (code, vague) = match symbol.flags() {
+                SymbolFlags::Elf { st_info, .. } => (is_code(st_info.0), is_vague(st_info.0)),
+                _ => (symbol.kind() == SymbolKind::Text, symbol.is_weak()),
             };
-            Some(Export { name: symbol.name().ok()?.to_owned(), code, address: symbol.address() })
+            Some(Export { name: symbol.name().ok()?.to_owned(), code, vague, address: symbol.address() })
         })
         .collect();
     // The loader needs no section headers, so a library may have none.
@@ -32,6 +34,23 @@ pub(super) fn exports(file: &object::File, data: &[u8]) -> Vec<Export> {
 /// Functions, and functions that a resolver chooses when the library is loaded.
 fn is_code(info: u8) -> bool {
     matches!(object::elf::SymbolType(info & 0xf), object::elf::STT_FUNC | object::elf::STT_GNU_IFUNC)
+}
+
+/// Weak symbols, and GNU's unique ones.
+fn is_vague(info: u8) -> bool {
+    matches!(info >> 4, 2 | 10)
+}
+
+/// An instance of a template of the C++ standard library or of its runtime.
+fn is_of_standard_library(name: &str) -> bool {
+    // `N` begins a nested name, `K` says that a member is const; tables and guards have letters of their own.
+    const MARKS: [&str; 8] = ["", "TV", "TI", "TS", "TT", "GV", "GVZ", "Z"];
+    const SPACES: [&str; 4] = ["St", "9__gnu_cxx", "10__cxxabiv1", "7__ubsan"];
+    let Some(rest) = name.strip_prefix("_Z") else { return false };
+    MARKS.iter().filter_map(|mark| rest.strip_prefix(mark)).any(|rest| {
+        let rest = rest.strip_prefix('N').map_or(rest, |nested| nested.trim_start_matches(['K', 'V', 'r']));
+        SPACES.iter().any(|space| rest.starts_with(space))
+    })
 }
 
 type Elf = object::elf::FileHeader64<object::Endianness>;
@@ -67,7 +86,7 @@ fn without_sections(data: &[u8]) -> Option<Vec<Export>> {
         let global = info >> 4 == 1 || info >> 4 == 2;
         let name =
             std::str::from_utf8(name).ok().filter(|name| !name.is_empty() && global && section != 0)?;
-        Some(Export { name: name.to_owned(), code: is_code(info), address })
+        Some(Export { name: name.to_owned(), code: is_code(info), vague: is_vague(info), address })
     });
     Some(exports.collect())
 }
@@ -92,8 +111,17 @@ pub(super) fn judge(exports: &[Export], library: &str, verdicts: &mut Verdicts) 
             (library.to_owned(), format!("exports the function {function}"), observed)
         });
     }
+    let instances =
+        exports.iter().filter(|export| export.vague && is_of_standard_library(&export.name)).count();
+    if instances > 0 {
+        verdicts.note(
+            "ABI-02",
+            format!("{instances} weak instance(s) of standard library templates are exported"),
+        );
+    }
     let leaked: Vec<&str> = exports
         .iter()
+        .filter(|export| !(export.vague && is_of_standard_library(&export.name)))
         .map(|export| export.name.as_str())
         .filter(|name| Function::from_name(name).is_none())
         .filter(|name| name.starts_with("cu") || name.starts_with("_Z"))
@@ -103,4 +131,26 @@ pub(super) fn judge(exports: &[Export], library: &str, verdicts: &mut Verdicts) 
         let observed = format!("{} more, such as {}", leaked.len(), shown.join(", "));
         (library.to_owned(), "exports no other cuda*, cu*, cublas* or C++ symbol".to_owned(), observed)
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instances_of_the_standard_library_are_known_by_their_names() {
+        for name in [
+            "_ZNSt6vectorIiSaIiEE17_M_realloc_insertIJiEEEvN9__gnu_cxx17__normal_iteratorIPiS1_EEDpOT_",
+            "_ZNKSt6localeeqERKS_",
+            "_ZSt4endlIcSt11char_traitsIcEERSt13basic_ostreamIT_T0_ES6_",
+            "_ZTISt9exception",
+            "_ZGVNSt7collateIcE2idE",
+            "_ZN9__gnu_cxx13new_allocatorIcE8allocateEmPKv",
+        ] {
+            assert!(is_of_standard_library(name), "{name}");
+        }
+        for name in ["_Z6helperv", "_ZN4cuda5StateC1Ev", "_ZN2StC1Ev", "cudaMalloc", "_ZN5StartC2Ev"] {
+            assert!(!is_of_standard_library(name), "{name}");
+        }
+    }
 }

@@ -118,6 +118,13 @@ fn by_arguments(call: &Call, facts: &Facts, state: &State) -> Expected {
                 }
             } else if busy {
                 Either { requirement: "INF-15", codes: &[4, 2, 99], what: "a second job on one model" }
+            } else if empty && long {
+                let codes = &[2, 4, 5, 99];
+                Either {
+                    requirement: "INF-13",
+                    codes,
+                    what: "an empty prompt with a job that may pass the context length",
+                }
             } else if empty {
                 Either { requirement: "INF-04", codes: &[5, 99], what: "the empty prompt" }
             } else if long {

@@ -69,7 +69,8 @@ fn token(
     let (Out::Given, Some(found)) = (index, returned.index) else { return };
     let after = job.last_index.map_or(0, |last| last.saturating_add(1)).saturating_add(job.since_index);
     // A token lost to a too-small buffer is INF-10's affair, which is a SHOULD.
-    let good = found != POISON_INT && (after..=after.saturating_add(job.refused)).contains(&found);
+    let latest = after.saturating_add(job.refused).saturating_add(job.silent);
+    let good = found != POISON_INT && (after..=latest).contains(&found);
     verdicts.judge("INF-06", good, || {
         let (call, expected, observed) = tell(observation, format!("index {after}"));
         (
@@ -78,7 +79,7 @@ fn token(
             if found == POISON_INT { format!("{observed}; token_index not written") } else { observed },
         )
     });
-    if job.refused > 0 {
+    if job.refused > 0 && job.silent == 0 {
         verdicts.judge("INF-10", found == after, || {
             tell(observation, format!("index {after}: the call with the too-small buffer loses nothing"))
         });
@@ -93,9 +94,8 @@ fn no_token(observation: &Observation, code: i32, size: i32, job: &JobState, ver
         return;
     }
     if size <= 0 {
-        // The end may be noticed before the buffer is.
-        let at_end = code == 0 && job.given >= job.max_tokens;
-        verdicts.judge("INF-09", code == 5 || at_end || job.failed, || {
+        // The end may be noticed before the buffer is. Where it was none, a later token tells (INF-07).
+        verdicts.judge("INF-09", code == 5 || code == 0 || job.failed, || {
             tell(observation, "false with CUDA_ERROR_INVALID_PARAMETER (5)")
         });
     }

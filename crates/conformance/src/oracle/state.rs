@@ -59,6 +59,8 @@ pub struct JobState {
     pub since_index: i32,
     /// Calls with a buffer that was too small, since the last token.
     pub refused: i32,
+    /// Calls that gave no token and had no place for a code, since the last token.
+    pub silent: i32,
     /// It ended: false with code 0.
     pub ended: bool,
     /// It failed: false with another code, a wrong buffer aside.
@@ -209,6 +211,7 @@ impl JobState {
             self.given += 1;
             self.since_index += 1;
             self.refused = 0;
+            self.silent = 0;
             if let Some(index) = returned.index.filter(|_| index_given) {
                 self.last_index = Some(index);
                 self.since_index = 0;
@@ -218,7 +221,7 @@ impl JobState {
         match returned.written_code() {
             Some(0) => self.ended = true,
             Some(5) => self.refused += 1,
-            None => {}
+            None => self.silent += 1,
             Some(_) => self.failed = true,
         }
     }
