@@ -19,6 +19,9 @@
 #pragma once
 
 #include <cstdint>
+#ifdef WORKER_CUDA_FAULTS
+#include <string>
+#endif
 
 namespace worker::fault {
 
@@ -38,9 +41,17 @@ class Scope {
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
 
+    Site site() const noexcept { return site_; }
+    std::int64_t token() const noexcept { return token_; }
+    /// The faults as they stand; read once a scope.
+    const std::string& text();
+
    private:
     Site site_;
     std::int64_t token_;
+    Scope* outer_;
+    bool read_ = false;
+    std::string text_;
 };
 
 /// Whether a fault strikes an operation of `kind` here and now; counts the strike.
