@@ -1,5 +1,6 @@
 # The nvcc flavour: kernels for GPUs, NVIDIA's runtime linked statically.
 
+set(WORKER_CUDA_HOST OFF)
 if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
     # Machine code for sm_90, and PTX that later devices compile; `80-real;90` adds sm_80.
     set(CMAKE_CUDA_ARCHITECTURES 90)
@@ -9,11 +10,7 @@ set(CMAKE_CUDA_STANDARD_REQUIRED ON)
 set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
 enable_language(CUDA)
 find_package(CUDAToolkit REQUIRED)
-set(runtime_sources)
 
 target_compile_options(worker_cuda_options INTERFACE
-    $<$<COMPILE_LANGUAGE:CUDA>:--fmad=false -Xcompiler=-Wall,-Wextra,-fvisibility=hidden,-ffp-contract=off>
-    $<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${WORKER_CUDA_WERROR}>>:-Werror=all-warnings -Xcompiler=-Werror>)
-
-add_library(worker_cuda_runtime INTERFACE)
-target_link_libraries(worker_cuda_runtime INTERFACE CUDA::cudart_static)
+    $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra>
+    $<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${WORKER_CUDA_WERROR}>>:-Werror=all-warnings>)
