@@ -20,7 +20,7 @@
 
 namespace worker::host {
 
-thread_local Coordinates coordinates;
+constinit thread_local Coordinates coordinates WORKER_HOST_FAST_TLS;
 
 namespace {
 
@@ -65,8 +65,9 @@ struct Warp {
     unsigned lanes = 0;     ///< Slots that exist.
     unsigned runnable = 0;  ///< Slots that can go on.
     unsigned waiting = 0;   ///< Lanes (not slots) at a warp operation.
-    std::array<std::uint64_t, warp_size> given{};
-    std::array<std::uint64_t, warp_size> taken{};
+    unsigned side = 0;      ///< Of `values` that is being given; the other one is being taken.
+    std::array<std::array<std::uint64_t, warp_size>, 2> values{};
+    std::array<std::uint64_t, warp_size> copies{};
     std::array<std::uint8_t, warp_size> lane_of_slot{};
     std::array<std::uint8_t, warp_size> slot_of_lane{};
 };
@@ -84,6 +85,7 @@ class Executor {
     void begin_block(Order order, std::uint64_t salt);
     bool choose() noexcept;
     void enter(unsigned thread) noexcept;
+    static void release(Warp& warp, unsigned mask) noexcept;
     void wait() noexcept;
     void live() noexcept;
 
@@ -94,6 +96,7 @@ class Executor {
     std::vector<std::size_t> free_stacks_;
     Fiber main_;
     const std::function<void()>* kernel_ = nullptr;
+    bool flat_ = true;      ///< Blocks have one axis.
     unsigned count_ = 0;    ///< Threads of a block.
     unsigned place_ = 0;    ///< Of the running warp in `warp_order_`.
     unsigned warp_ = 0;     ///< The running warp.
@@ -102,7 +105,7 @@ class Executor {
     unsigned done_ = 0;     ///< Threads that came to their end.
 };
 
-thread_local Executor* executor = nullptr;
+constinit thread_local Executor* executor WORKER_HOST_FAST_TLS = nullptr;
 
 void Executor::entry() {
     arrived_on_fiber();
@@ -128,11 +131,11 @@ bool Executor::choose() noexcept {
 
 /// Makes `thread` the one that `coordinates` speaks of.
 void Executor::enter(unsigned thread) noexcept {
-    const dim3 size = coordinates.block_size;
     coordinates.lane = thread % warp_size;
-    if (size.y == 1 && size.z == 1) {
-        coordinates.thread = {thread, 0, 0};
+    if (flat_) {
+        coordinates.thread.x = thread;
     } else {
+        const dim3 size = coordinates.block_size;
         coordinates.thread = {thread % size.x, thread / size.x % size.y, thread / size.x / size.y};
     }
 }
@@ -195,20 +198,33 @@ void Executor::block_barrier() noexcept {
 const std::uint64_t* Executor::exchange(unsigned mask, std::uint64_t value) noexcept {
     Warp& warp = warps_[warp_];
     const unsigned lane = warp.lane_of_slot[slot_];
-    warp.given[lane] = value;
+    const unsigned side = warp.side;
+    warp.values[side][lane] = value;
     warp.waiting |= 1u << lane;
-    if ((warp.waiting & mask) == mask) {
-        warp.waiting &= ~mask;
-        for (unsigned rest = mask; rest != 0; rest &= rest - 1) {
-            const auto member = static_cast<unsigned>(std::countr_zero(rest));
-            warp.taken[member] = warp.given[member];
-            warp.runnable |= 1u << warp.slot_of_lane[member];
-        }
-    } else {
+    if ((warp.waiting & mask) != mask) {
         warp.runnable &= ~(1u << slot_);
         wait();
+    } else if (mask == warp.lanes) {
+        // Who gives next gives to the other side, and only after all have taken from this one can that be full again.
+        warp.waiting = 0;
+        warp.runnable = warp.lanes;
+        warp.side = side ^ 1;
+    } else {
+        release(warp, mask);
     }
-    return warp.taken.data();
+    // A part of a warp takes from its own copy.
+    return mask == warp.lanes ? warp.values[side].data() : warp.copies.data();
+}
+
+/// Lets the lanes in `mask` go on, which have all given. Other lanes may be about to give to the same side, and those
+/// of the mask may give again before all have taken: hence a copy.
+void Executor::release(Warp& warp, unsigned mask) noexcept {
+    warp.waiting &= ~mask;
+    for (unsigned rest = mask; rest != 0; rest &= rest - 1) {
+        const auto member = static_cast<unsigned>(std::countr_zero(rest));
+        warp.copies[member] = warp.values[warp.side][member];
+        warp.runnable |= 1u << warp.slot_of_lane[member];
+    }
 }
 
 void Executor::begin_block(Order order, std::uint64_t salt) {
@@ -273,6 +289,8 @@ cudaError_t Executor::run(dim3 grid, dim3 block, std::size_t shared_bytes, const
     executor = this;
     coordinates.block_size = block;
     coordinates.grid_size = grid;
+    coordinates.thread = {0, 0, 0};
+    flat_ = block.y == 1 && block.z == 1;
     coordinates.shared = shared.get();
     const unsigned blocks = grid.x * grid.y * grid.z;
     const std::vector<unsigned> block_order = order.seed == 0 ? std::vector<unsigned>{} : order.of(blocks, 0);

@@ -15,22 +15,20 @@ namespace worker::host {
 
 /// What a thread of a kernel can ask about itself.
 struct Coordinates {
-    uint3 thread;
-    uint3 block;
+    uint3 thread = {};
+    uint3 block = {};
     dim3 block_size;
     dim3 grid_size;
-    unsigned lane;
+    unsigned lane = 0;
     /// Dynamic shared memory of the block.
-    void* shared;
+    void* shared = nullptr;
 };
 
+// A plain offset instead of a call, which matters for something that kernels ask in every line.
+#define WORKER_HOST_FAST_TLS __attribute__((tls_model("initial-exec"), visibility("hidden")))
+
 /// Those of the thread that runs now.
-extern thread_local Coordinates coordinates
-#ifdef __linux__
-    // A plain offset instead of a call, which matters for something that every kernel asks in every line.
-    __attribute__((tls_model("initial-exec"), visibility("hidden")))
-#endif
-    ;
+extern constinit thread_local Coordinates coordinates WORKER_HOST_FAST_TLS;
 
 /// Waits for all threads of the block.
 void block_barrier() noexcept;
