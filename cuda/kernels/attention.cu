@@ -42,11 +42,12 @@ __device__ __forceinline__ void eight_halves(float (&out)[8], const std::uint16_
 /// Sum of 16 by halves.
 __device__ __forceinline__ float sum_of_sixteen(float (&sums)[16]) {
 #pragma unroll
-    for (int left = 8; left > 0; left /= 2) {
+    for (int i = 0; i < 8; ++i) sums[i] += sums[i + 8];
 #pragma unroll
-        for (int i = 0; i < left; ++i) sums[i] += sums[i + left];
-    }
-    return sums[0];
+    for (int i = 0; i < 4; ++i) sums[i] += sums[i + 4];
+    sums[0] += sums[2];
+    sums[1] += sums[3];
+    return sums[0] + sums[1];
 }
 
 /// Product of `key` (head_size halves) and `query` (floats); element i goes to sum i % lanes.
