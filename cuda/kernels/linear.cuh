@@ -76,7 +76,7 @@ __device__ __forceinline__ float finished(const RowSet& set, float sum, int row,
 
 /// Decode. Shared memory: doubles (most_warps), then the column. Grid: any; blocks take turns of rows.
 template <class Row, bool gate_and_up>
-__global__ void __launch_bounds__(256) one_token_kernel(const LinearArguments arguments) {
+__global__ void __launch_bounds__(256, 2) one_token_kernel(const LinearArguments arguments) {
     char* const memory = shared_memory();
     char* const column = memory + most_warps * sizeof(double);
     const int columns = arguments.columns;

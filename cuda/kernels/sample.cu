@@ -66,17 +66,20 @@ __device__ int drawn(const float* logits, int vocabulary, Best best, double temp
     __syncthreads();
     // Sums of all runs before this one's warp, then of those in the warp; and of all.
     double before = 0;
+    double after = 0;
     double total = 0;
     for (int warp = 0; warp < threads; warp += warp_size) {
         double of_warp = 0;
         for (int i = warp; i < warp + warp_size; ++i) {
             if (i == thread) before = total + of_warp;
             of_warp += sums[i];
+            // The end of one run is the beginning of the next to the bit, so that no target falls in between.
+            if (i == thread) after = total + of_warp;
         }
         total += of_warp;
     }
     const double target = uniform * total;
-    if (before <= target && before + sum > target) {
+    if (before <= target && target < after) {
         double cumulative = before;
         int index = begin;
         for (; index + 1 < end; ++index) {
