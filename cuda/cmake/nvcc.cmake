@@ -5,11 +5,23 @@ if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
     # Machine code for sm_90, and PTX that later devices compile; `80-real;90` adds sm_80.
     set(CMAKE_CUDA_ARCHITECTURES 90)
 endif()
-set(CMAKE_CUDA_STANDARD 20)
-set(CMAKE_CUDA_STANDARD_REQUIRED ON)
-set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
+set(CMAKE_CUDA_RUNTIME_LIBRARY None)
 enable_language(CUDA)
-find_package(CUDAToolkit REQUIRED)
+# Older CMakes do not know that nvcc has this dialect.
+foreach(form STANDARD EXTENSION)
+    if(NOT CMAKE_CUDA20_${form}_COMPILE_OPTION)
+        set(CMAKE_CUDA20_${form}_COMPILE_OPTION -std=c++20)
+    endif()
+endforeach()
+set(CMAKE_CUDA_STANDARD 20)
+
+# By hand: CMake's own FindCUDAToolkit wants more than a compiler and a runtime, and older ones fail on CUDA 13.
+if(NOT TARGET CUDA::cudart_static)
+    find_library(WORKER_CUDART cudart_static REQUIRED NO_DEFAULT_PATH PATHS ${CMAKE_CUDA_IMPLICIT_LINK_DIRECTORIES})
+    add_library(CUDA::cudart_static INTERFACE IMPORTED GLOBAL)
+    target_include_directories(CUDA::cudart_static SYSTEM INTERFACE ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
+    target_link_libraries(CUDA::cudart_static INTERFACE ${WORKER_CUDART} Threads::Threads ${CMAKE_DL_LIBS} rt)
+endif()
 
 target_compile_options(worker_cuda_options INTERFACE
     $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra>

@@ -38,6 +38,10 @@ inline kernels::Matrix output(const HyperParameters& parameters, int vocabulary,
 /// Everything outside the blocks of the families with root mean square norms and rotary positions.
 inline Network rotary_frame(const HyperParameters& parameters, int vocabulary, const Weights& weights,
                             kernels::RopeStyle rope) {
+    for (const char* name : {"rope_factors_long.weight", "rope_factors_short.weight"}) {
+        // They are chosen between by the length of the text; ignored, they would give wrong text.
+        if (weights.has(name)) refuse("tensor `" + std::string(name) + "` is not supported");
+    }
     Network network;
     network.embedding = weights.matrix("token_embd.weight", vocabulary, parameters.width);
     network.rope = rope;

@@ -8,10 +8,6 @@ namespace worker {
 namespace {
 
 Network build(const HyperParameters& parameters, int vocabulary, const Weights& weights) {
-    // The variants with long contexts choose between two tables of factors by the length of the text.
-    if (weights.has("rope_factors_long.weight") || weights.has("rope_factors_short.weight")) {
-        refuse("rotary factors for long and short contexts are not supported");
-    }
     Network network = rotary_frame(parameters, vocabulary, weights, kernels::RopeStyle::Halves);
     const int all = parameters.query_width() + 2 * parameters.kv_width();
     for (int i = 0; i < parameters.layers; ++i) {
