@@ -197,6 +197,7 @@ __global__ void __launch_bounds__(256) attention_kernel(const Attention a) {
     const int kv_head = head / group;
     const int size = a.head_size;
     const int row = a.kv_heads * size;
+    wait_for_previous();
     const int position = *a.position + token;
     const int positions = position + 1;
 
@@ -257,6 +258,7 @@ __global__ void __launch_bounds__(256) attention_kernel(const Attention a) {
 /// Turns the queries of token `blockIdx.x` in place, turns and stores its key, stores its value.
 __global__ void __launch_bounds__(256) place_kernel(const Attention a) {
     const std::size_t token = blockIdx.x;
+    wait_for_previous();
     const int position = *a.position + static_cast<int>(token);
     const int size = a.head_size;
     const int rotary = a.style == RopeStyle::None ? 0 : a.rotary;

@@ -106,6 +106,7 @@ struct Table {
 __global__ void __launch_bounds__(256) embed_kernel(float* out, const Table table, const Table positions, int columns,
                                                     const std::int32_t* tokens, const std::int32_t* position) {
     const int at = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
+    wait_for_previous();
     if (at >= columns) return;
     const int token = tokens[blockIdx.y];
     float value = 0;

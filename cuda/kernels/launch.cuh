@@ -34,7 +34,32 @@ cudaError_t launch(void (*kernel)(P...), dim3 grid, dim3 block, std::size_t shar
 /// Dynamic shared memory of the block.
 inline char* shared_memory() { return static_cast<char*>(host::coordinates.shared); }
 
+inline void wait_for_previous() {}
+
 #else
+
+/// Whether a kernel may begin while the one before it ends: from compute capability 9.0 on, unless
+/// `WORKER_CUDA_NO_OVERLAP` is defined.
+inline bool kernels_overlap() {
+#ifdef WORKER_CUDA_NO_OVERLAP
+    return false;
+#else
+    int device = 0;
+    int major = 0;
+    return cudaGetDevice(&device) == cudaSuccess &&
+           cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) == cudaSuccess && major >= 9;
+#endif
+}
+
+/// Every kernel calls this before it touches anything that an earlier kernel writes, or that an earlier kernel reads and
+/// it writes. What comes before overlaps with the end of the previous kernel: fetching weights, which never change.
+/// The next kernel is let in first thing; its blocks get what room is left beside this one's.
+__device__ __forceinline__ void wait_for_previous() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900 && !defined(WORKER_CUDA_NO_OVERLAP)
+    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+    asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
 
 /// Enqueues `kernel`; `cudaErrorLaunchOutOfResources` and others where that is refused. Nothing else launches kernels.
 template <class... P, class... A>
@@ -51,6 +76,13 @@ cudaError_t launch(void (*kernel)(P...), dim3 grid, dim3 block, std::size_t shar
     config.blockDim = block;
     config.dynamicSmemBytes = shared_bytes;
     config.stream = stream;
+    cudaLaunchAttribute overlap = {};
+    overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    overlap.val.programmaticStreamSerializationAllowed = 1;
+    if (kernels_overlap()) {
+        config.attrs = &overlap;
+        config.numAttrs = 1;
+    }
     return cudaLaunchKernelEx(&config, kernel, static_cast<P>(arguments)...);
 }
 

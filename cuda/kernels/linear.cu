@@ -83,6 +83,7 @@ bool alike(const Matrix& one, const Matrix& other, Phase phase) {
 /// One block a token, one thread an element after the other.
 __global__ void __launch_bounds__(256) normalise_kernel(float* out, const float* x, int columns, const Norm norm) {
     const std::size_t at = blockIdx.x * static_cast<std::size_t>(columns);
+    wait_for_previous();
     const Normaliser by = normaliser(x + at, columns, norm, reinterpret_cast<double*>(shared_memory()));
     for (int i = static_cast<int>(threadIdx.x); i < columns; i += static_cast<int>(blockDim.x)) {
         out[at + static_cast<std::size_t>(i)] = by(x[at + static_cast<std::size_t>(i)], i);

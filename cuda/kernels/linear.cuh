@@ -2,7 +2,7 @@
 /// The kernels that multiply matrices with activations, for every kind of row (`rows_*.cuh`).
 ///
 /// One token (decode): every block normalises and stores the activations in its own shared memory, then its warps walk over
-/// rows; each weight is read once, with 16-byte loads, several of them under way at a time. That is bound by bandwidth.
+/// rows; each weight is read once, with 16-byte loads, eight of them a thread under way at a time. That is bound by bandwidth.
 /// Several tokens (prefill): columns are stored in the workspace first; then each thread multiplies a weight that it has
 /// unpacked with `most_together` tokens, whose columns the L1 cache holds.
 #pragma once
@@ -38,24 +38,13 @@ constexpr int steps_together = 4;
 /// Tokens that share an unpacked weight.
 constexpr int most_together = 8;
 
-/// A row times `together` columns, `stride` bytes apart. `results` is the same in all threads of the row.
-template <class Row, int together, int unrolled>
+/// A row times `together` columns. `results` is the same in all threads of the row.
+template <class Row, int together>
 __device__ __forceinline__ void multiply_row(float (&results)[together], const char* row, const char* const (&stored)[together],
                                              int columns, int lane) {
     typename Row::Sums sums[together];
     const int steps = Row::steps(columns);
-    int step = 0;
-    for (; step + unrolled <= steps; step += unrolled) {
-        typename Row::Weights weights[unrolled];
-#pragma unroll
-        for (int i = 0; i < unrolled; ++i) weights[i] = Row::load(row, columns, step + i, lane);
-#pragma unroll
-        for (int i = 0; i < unrolled; ++i) {
-#pragma unroll
-            for (int t = 0; t < together; ++t) Row::add(sums[t], weights[i], stored[t], columns, step + i, lane);
-        }
-    }
-    for (; step < steps; ++step) {
+    for (int step = 0; step < steps; ++step) {
         const typename Row::Weights weights = Row::load(row, columns, step, lane);
 #pragma unroll
         for (int t = 0; t < together; ++t) Row::add(sums[t], weights, stored[t], columns, step, lane);
@@ -74,46 +63,118 @@ __device__ __forceinline__ float finished(const RowSet& set, float sum, int row,
     return set.residual != nullptr ? set.residual[at] + sum : sum;
 }
 
-/// Decode. Shared memory: doubles (most_warps), then the column. Grid: any; blocks take turns of rows.
+/// Where a warp is in its walk over rows: turns of `rows_of_warp` rows, through all sets; with gate and up, each turn is
+/// a row of the one and then of the other.
+template <class Row, bool gate_and_up>
+struct Walk {
+    int set = 0;
+    int turn;            ///< Of the set.
+    int stride;
+    const char* data = nullptr;  ///< This thread's row; nullptr past the end.
+
+    __device__ __forceinline__ Walk(const LinearArguments& arguments, int first, int stride_) : turn(first), stride(stride_) {
+        settle(arguments);
+    }
+
+    __device__ __forceinline__ int row() const {
+        return turn * rows_of_warp<Row> + static_cast<int>(threadIdx.x) % warp_size / Row::threads;
+    }
+
+    __device__ __forceinline__ void next(const LinearArguments& arguments) {
+        if constexpr (gate_and_up) {
+            turn += set * stride;
+            set ^= 1;
+        } else {
+            turn += stride;
+        }
+        settle(arguments);
+    }
+
+   private:
+    __device__ __forceinline__ void settle(const LinearArguments& arguments) {
+        const int sets = gate_and_up ? 1 : arguments.count;
+        int turns = turns_of(arguments.sets[set].rows);
+        while (!gate_and_up && turn >= turns && set + 1 < sets) {
+            turn -= turns;
+            turns = turns_of(arguments.sets[++set].rows);
+        }
+        if (turn >= turns) {
+            data = nullptr;
+            return;
+        }
+        // Threads past the last row go along, for the exchanges within the warp, and write nothing.
+        const int last = arguments.sets[set].rows - 1;
+        const int mine = row() < last ? row() : last;
+        data = arguments.sets[set].data + static_cast<std::size_t>(mine) * arguments.row_bytes;
+    }
+
+    __device__ static __forceinline__ int turns_of(int rows) { return (rows + rows_of_warp<Row> - 1) / rows_of_warp<Row>; }
+};
+
+/// Some steps of one row, loaded together.
+template <class Row>
+struct Batch {
+    typename Row::Weights weights[steps_together];
+
+    __device__ __forceinline__ void load(const char* row, int columns, int first, int lane) {
+        const int steps = Row::steps(columns);
+#pragma unroll
+        for (int i = 0; i < steps_together; ++i) {
+            if (first + i < steps) weights[i] = Row::load(row, columns, first + i, lane);
+        }
+    }
+};
+
+/// Decode. Shared memory: doubles (most_warps), then the column. Grid: any; warps take turns of rows.
+///
+/// A batch of loads is always under way while the one before it is multiplied, from row to row, and the first one while
+/// the previous kernel ends and the activations are stored.
 template <class Row, bool gate_and_up>
 __global__ void __launch_bounds__(256, 2) one_token_kernel(const LinearArguments arguments) {
     char* const memory = shared_memory();
     char* const column = memory + most_warps * sizeof(double);
     const int columns = arguments.columns;
+    const int steps = Row::steps(columns);
+    const int lane = static_cast<int>(threadIdx.x) % Row::threads;
+    const int warps = static_cast<int>(blockDim.x) / warp_size;
+    Walk<Row, gate_and_up> walk(arguments, static_cast<int>(blockIdx.x) * warps + static_cast<int>(threadIdx.x) / warp_size,
+                                static_cast<int>(gridDim.x) * warps);
+    Batch<Row> ahead = {};
+    if (walk.data != nullptr) ahead.load(walk.data, columns, 0, lane);
+
+    wait_for_previous();
     store_column<Row::format>(column, arguments.x, columns, arguments.norm, reinterpret_cast<double*>(memory));
 
-    constexpr int rows_together = rows_of_warp<Row>;
-    const int lane = static_cast<int>(threadIdx.x) % Row::threads;
-    const int row_of_warp = static_cast<int>(threadIdx.x) % warp_size / Row::threads;
-    const int warps = static_cast<int>(blockDim.x) / warp_size;
-    const int stride = static_cast<int>(gridDim.x) * warps;
-    int turn = static_cast<int>(blockIdx.x) * warps + static_cast<int>(threadIdx.x) / warp_size;
-    int first_turn = 0;
-    for (int s = 0; s < (gate_and_up ? 1 : arguments.count); ++s) {
-        const RowSet& set = arguments.sets[s];
-        const int turns = (set.rows + rows_together - 1) / rows_together;
-        for (; turn < first_turn + turns; turn += stride) {
-            const int row = (turn - first_turn) * rows_together + row_of_warp;
-            // Threads past the last row go along, for the exchanges within the warp, and write nothing.
-            const int valid = row < set.rows ? row : set.rows - 1;
-            const std::size_t offset = static_cast<std::size_t>(valid) * arguments.row_bytes;
-            const char* const stored[1] = {column};
-            float results[1];
-            multiply_row<Row, 1, steps_together>(results, set.data + offset, stored, columns, lane);
-            if constexpr (gate_and_up) {
-                const RowSet& up = arguments.sets[1];
-                float ups[1];
-                multiply_row<Row, 1, steps_together>(ups, up.data + offset, stored, columns, lane);
-                if (lane == 0 && row < set.rows) {
-                    if (set.bias != nullptr) results[0] += set.bias[row];
-                    if (up.bias != nullptr) ups[0] += up.bias[row];
-                    set.out[row] = swiglu(results[0], ups[0]);
-                }
-            } else if (lane == 0 && row < set.rows) {
-                set.out[row] = finished(set, results[0], row, static_cast<std::size_t>(row));
+    float gate = 0;
+    while (walk.data != nullptr) {
+        const Walk<Row, gate_and_up> here = walk;
+        walk.next(arguments);
+        typename Row::Sums sums;
+        for (int step = 0; step < steps; step += steps_together) {
+            const Batch<Row> now = ahead;
+            if (step + steps_together < steps) {
+                ahead.load(here.data, columns, step + steps_together, lane);
+            } else if (walk.data != nullptr) {
+                ahead.load(walk.data, columns, 0, lane);
+            }
+#pragma unroll
+            for (int i = 0; i < steps_together; ++i) {
+                if (step + i < steps) Row::add(sums, now.weights[i], column, columns, step + i, lane);
             }
         }
-        first_turn += turns;
+        const float result = Row::finish(sums, here.data, column, columns, lane);
+        const RowSet& set = arguments.sets[here.set];
+        const int row = here.row();
+        if (lane == 0 && row < set.rows) {
+            const auto at = static_cast<std::size_t>(row);
+            if constexpr (gate_and_up) {
+                const float sum = set.bias != nullptr ? result + set.bias[row] : result;
+                if (here.set == 1) arguments.sets[0].out[at] = swiglu(gate, sum);
+                gate = sum;
+            } else {
+                set.out[at] = finished(set, result, row, at);
+            }
+        }
     }
 }
 
@@ -121,6 +182,7 @@ __global__ void __launch_bounds__(256, 2) one_token_kernel(const LinearArguments
 template <Format format>
 __global__ void __launch_bounds__(256) store_columns_kernel(char* stored, const float* x, int columns, const Norm norm) {
     const std::size_t token = blockIdx.x;
+    wait_for_previous();
     store_column<format>(stored + token * column_bytes(format, columns), x + token * static_cast<std::size_t>(columns),
                          columns, norm, reinterpret_cast<double*>(shared_memory()));
 }
@@ -144,11 +206,12 @@ __global__ void __launch_bounds__(256) tokens_kernel(const LinearArguments argum
         const int token = first + t < arguments.tokens ? first + t : arguments.tokens - 1;
         stored[t] = arguments.columns_stored + static_cast<std::size_t>(token) * column_bytes(Row::format, columns);
     }
+    wait_for_previous();
     float results[most_together];
-    multiply_row<Row, most_together, 1>(results, set.data + offset, stored, columns, lane);
+    multiply_row<Row, most_together>(results, set.data + offset, stored, columns, lane);
     float ups[most_together];
     if constexpr (gate_and_up) {
-        multiply_row<Row, most_together, 1>(ups, arguments.sets[1].data + offset, stored, columns, lane);
+        multiply_row<Row, most_together>(ups, arguments.sets[1].data + offset, stored, columns, lane);
     }
     if (lane != 0 || row >= set.rows) return;
     for (int t = 0; t < most_together && first + t < arguments.tokens; ++t) {
@@ -172,9 +235,9 @@ cudaError_t launch_one_token(const LinearArguments& arguments, int multiprocesso
     for (int s = 0; s < (gate_and_up ? 1 : arguments.count); ++s) {
         turns += (arguments.sets[s].rows + rows_together - 1) / rows_together;
     }
-    // Enough blocks to fill the device, and small ones while there is little to do.
+    // No more blocks than run at the same time: each stores the activations once. Small ones while there is little to do.
     const int warps = turns >= multiprocessors * 16 ? 8 : 4;
-    const int most_blocks = multiprocessors * (32 / warps);
+    const int most_blocks = multiprocessors * (16 / warps);
     const int blocks = (turns + warps - 1) / warps;
     const std::size_t shared = most_warps * sizeof(double) + column_bytes(Row::format, arguments.columns);
     return launch(one_token_kernel<Row, gate_and_up>, dim3(static_cast<unsigned>(blocks < most_blocks ? blocks : most_blocks)),

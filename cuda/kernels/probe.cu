@@ -10,6 +10,7 @@ namespace {
 
 __global__ void __launch_bounds__(128) probe_kernel(std::uint32_t* out, int count, std::uint32_t seed) {
     const unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
+    wait_for_previous();
     if (i < static_cast<unsigned>(count)) out[i] = seed * 2654435761u + i;
 }
 

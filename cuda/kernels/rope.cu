@@ -14,6 +14,7 @@ namespace {
 __global__ void __launch_bounds__(128) rope_angles_kernel(float2* angles, int first, int positions, int pairs, float step,
                                                           float scale, const float* factors) {
     const int position = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
+    wait_for_previous();
     if (position >= positions) return;
     float angle = static_cast<float>(first + position);
     float2* const out = angles + static_cast<std::size_t>(position) * static_cast<std::size_t>(pairs);

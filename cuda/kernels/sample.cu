@@ -28,6 +28,7 @@ __device__ Best largest_of(const float* logits, int vocabulary, Best* candidates
     const int threads = static_cast<int>(blockDim.x);
     Best best = {-INFINITY, vocabulary};
     bool finite = true;
+#pragma unroll 8
     for (int i = thread; i < vocabulary; i += threads) {
         const float logit = logits[i];
         finite = finite && fabsf(logit) < INFINITY;
@@ -102,6 +103,7 @@ constexpr std::size_t sums_offset = (sizeof(SampleMemory) + 15) / 16 * 16;
 __global__ void __launch_bounds__(most_threads) sample_kernel(std::int32_t* token, const float* logits, int vocabulary,
                                                               const Draw* draw, std::int32_t* position) {
     auto* const memory = reinterpret_cast<SampleMemory*>(shared_memory());
+    wait_for_previous();
     const Best best = largest_of(logits, vocabulary, memory->candidates);
     int index = best.index;
     if (draw != nullptr && draw->temperature > 0.0f && index >= 0) {
