@@ -38,19 +38,19 @@ constexpr int steps_together = 4;
 /// Tokens that share an unpacked weight.
 constexpr int most_together = 8;
 
-/// A row times `together` columns. `results` is the same in all threads of the row.
+/// A row times `together` columns, at `offsets` from `stored`. `results` is the same in all threads of the row.
 template <class Row, int together>
-__device__ __forceinline__ void multiply_row(float (&results)[together], const char* row, const char* const (&stored)[together],
-                                             int columns, int lane) {
+__device__ __forceinline__ void multiply_row(float (&results)[together], const char* row, const char* stored,
+                                             const unsigned (&offsets)[together], int columns, int lane) {
     typename Row::Sums sums[together];
     const int steps = Row::steps(columns);
     for (int step = 0; step < steps; ++step) {
         const typename Row::Weights weights = Row::load(row, columns, step, lane);
 #pragma unroll
-        for (int t = 0; t < together; ++t) Row::add(sums[t], weights, stored[t], columns, step, lane);
+        for (int t = 0; t < together; ++t) Row::add(sums[t], weights, stored + offsets[t], columns, step, lane);
     }
 #pragma unroll
-    for (int t = 0; t < together; ++t) results[t] = Row::finish(sums[t], row, stored[t], columns, lane);
+    for (int t = 0; t < together; ++t) results[t] = Row::finish(sums[t], row, stored + offsets[t], columns, lane);
 }
 
 /// Rows that a warp works on at once.
@@ -189,7 +189,7 @@ __global__ void __launch_bounds__(256) store_columns_kernel(char* stored, const 
 
 /// Prefill, second part. Grid: turns of rows of set 0, tokens over `most_together`.
 template <class Row, bool gate_and_up>
-__global__ void __launch_bounds__(256) tokens_kernel(const LinearArguments arguments) {
+__global__ void __launch_bounds__(128, 2) tokens_kernel(const LinearArguments arguments) {
     constexpr int rows_together = rows_of_warp<Row>;
     const int columns = arguments.columns;
     const int lane = static_cast<int>(threadIdx.x) % Row::threads;
@@ -201,19 +201,23 @@ __global__ void __launch_bounds__(256) tokens_kernel(const LinearArguments argum
     const int valid = row < set.rows ? row : set.rows - 1;
     const std::size_t offset = static_cast<std::size_t>(valid) * arguments.row_bytes;
     const int first = static_cast<int>(blockIdx.y) * most_together;
-    const char* stored[most_together];
+    const std::size_t bytes = column_bytes(Row::format, columns);
+    const char* const stored = arguments.columns_stored + static_cast<std::size_t>(first) * bytes;
+    unsigned offsets[most_together];
+#pragma unroll
     for (int t = 0; t < most_together; ++t) {
-        const int token = first + t < arguments.tokens ? first + t : arguments.tokens - 1;
-        stored[t] = arguments.columns_stored + static_cast<std::size_t>(token) * column_bytes(Row::format, columns);
+        const int token = first + t < arguments.tokens ? t : arguments.tokens - 1 - first;
+        offsets[t] = static_cast<unsigned>(token) * static_cast<unsigned>(bytes);
     }
     wait_for_previous();
     float results[most_together];
-    multiply_row<Row, most_together>(results, set.data + offset, stored, columns, lane);
+    multiply_row<Row, most_together>(results, set.data + offset, stored, offsets, columns, lane);
     float ups[most_together];
     if constexpr (gate_and_up) {
-        multiply_row<Row, most_together>(ups, arguments.sets[1].data + offset, stored, columns, lane);
+        multiply_row<Row, most_together>(ups, arguments.sets[1].data + offset, stored, offsets, columns, lane);
     }
     if (lane != 0 || row >= set.rows) return;
+#pragma unroll
     for (int t = 0; t < most_together && first + t < arguments.tokens; ++t) {
         const std::size_t at = static_cast<std::size_t>(first + t) * static_cast<std::size_t>(set.rows) +
                                static_cast<std::size_t>(row);
