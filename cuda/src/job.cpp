@@ -154,27 +154,38 @@ void Job::run_prompt() {
 
 void Job::run_token() {
     const cudaStream_t stream = stream_.get();
-    if (step_ == nullptr) {
-        check_launch(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "the recording of a step");
-        cudaGraph_t raw = nullptr;
-        try {
-            enqueue_tokens(*model_, memory_, 1, kernels::Phase::Single, true, stream);
-            enqueue_draw(*model_, memory_, true, stream);
-        } catch (...) {
-            // The stream must not stay in capture; the recording is lost.
-            cudaStreamEndCapture(stream, &raw);
-            const Graph dropped(raw);
-            cudaGetLastError();
-            throw;
-        }
-        check_launch(cudaStreamEndCapture(stream, &raw), "the recording of a step");
-        const Graph graph(raw);
-        cudaGraphExec_t executable = nullptr;
-        check_launch(cudaGraphInstantiate(&executable, graph.get(), 0), "the recording of a step");
-        step_.reset(executable);
-    }
     put_draw();
-    check_launch(device::launch_graph(step_.get(), stream), "a step");
+    // The first step loads kernels that the process has not run yet, which a recording would not bear.
+    if (step_ == nullptr && is_warm_) step_ = recorded();
+    if (step_ != nullptr) {
+        check_launch(device::launch_graph(step_.get(), stream), "a step");
+        return;
+    }
+    enqueue_tokens(*model_, memory_, 1, kernels::Phase::Single, true, stream);
+    enqueue_draw(*model_, memory_, true, stream);
+    is_warm_ = true;
+}
+
+Executable Job::recorded() const {
+    const cudaStream_t stream = stream_.get();
+    // Calls of other threads, on other contexts, do not disturb a recording of this kind.
+    check_launch(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "the recording of a step");
+    cudaGraph_t raw = nullptr;
+    try {
+        enqueue_tokens(*model_, memory_, 1, kernels::Phase::Single, true, stream);
+        enqueue_draw(*model_, memory_, true, stream);
+    } catch (...) {
+        // The stream must not stay in capture; the recording is lost.
+        cudaStreamEndCapture(stream, &raw);
+        const Graph dropped(raw);
+        cudaGetLastError();
+        throw;
+    }
+    check_launch(cudaStreamEndCapture(stream, &raw), "the recording of a step");
+    const Graph graph(raw);
+    cudaGraphExec_t executable = nullptr;
+    check_launch(cudaGraphInstantiate(&executable, graph.get(), 0), "the recording of a step");
+    return Executable(executable);
 }
 
 void Job::put_state(std::int32_t token, std::int32_t position) {

@@ -45,6 +45,7 @@ class Job {
     std::int32_t draw();
     void run_prompt();
     void run_token();
+    Executable recorded() const;
     void put_state(std::int32_t token, std::int32_t position);
     void put_draw();
 
@@ -57,8 +58,9 @@ class Job {
     std::optional<double> uniform_;
     Stream stream_;
     JobMemory memory_;
-    /// The steps after the prompt, recorded once and replayed.
+    /// A step after the prompt, recorded once and replayed; the first one is run as it is.
     Executable step_;
+    bool is_warm_ = false;
     TextStream text_;
     /// Positions whose keys and values are in the cache, as far as is known; 0 before the prompt has run.
     int seen_ = 0;

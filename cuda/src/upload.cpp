@@ -2,7 +2,12 @@
 /// The way of weights from the file to the device: read, pack, copy, the copy of one buffer while the next is filled.
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstring>
+#include <exception>
+#include <mutex>
+#include <system_error>
+#include <thread>
 
 #include "context.hpp"
 #include "gguf/file.hpp"
@@ -14,11 +19,36 @@ namespace worker {
 namespace {
 
 constexpr std::size_t chunk_bytes = 1 << 20;
+/// Below this a load is over before threads have started.
+constexpr std::size_t parallel_bytes = 64U << 20;
+/// Packing keeps up with the copy at about this many.
+constexpr unsigned most_threads = 8;
 
-/// Two staging buffers, filled and copied in turns. Bytes come in the order of the device; gaps are filled with zeros.
-class Stager {
+/// Rows of one tensor that fit into a chunk; one row at least.
+struct Piece {
+    const Placed* tensor;
+    int first;
+    int rows;
+};
+
+std::vector<Piece> cut(const WeightTable& table) {
+    std::vector<Piece> pieces;
+    for (const Placed& tensor : table.tensors()) {
+        const std::size_t widest = std::max(tensor.device_row, tensor.file_row);
+        const int most = static_cast<int>(std::max<std::size_t>(chunk_bytes / widest, 1));
+        for (int first = 0; first < tensor.rows; first += most) {
+            pieces.push_back({&tensor, first, std::min(most, tensor.rows - first)});
+            if (tensor.rows - first <= most) break;
+        }
+    }
+    return pieces;
+}
+
+/// Reads pieces, packs them and copies them, until there are no more; every thread has one.
+class Carrier {
    public:
-    Stager(std::byte* destination, std::size_t capacity) : destination_(destination), capacity_(capacity) {
+    Carrier(const gguf::File& file, std::byte* destination, std::size_t capacity)
+        : file_(file), destination_(destination), raw_(capacity) {
         for (Slot& slot : slots_) {
             slot.buffer = pinned(capacity);
             slot.free = make_event();
@@ -26,30 +56,32 @@ class Stager {
     }
 
     // Nothing of the buffers may be given back while a copy reads it.
-    ~Stager() { cudaStreamSynchronize(stream_.get()); }
-    Stager(const Stager&) = delete;
-    Stager& operator=(const Stager&) = delete;
+    ~Carrier() { cudaStreamSynchronize(stream_.get()); }
+    Carrier(const Carrier&) = delete;
+    Carrier& operator=(const Carrier&) = delete;
 
-    /// Room for at least one item of `bytes_each`, for as many as fit and at most `count`, at `offset` of the device.
-    std::byte* reserve(std::size_t offset, std::size_t count, std::size_t bytes_each, std::size_t& granted) {
-        const std::size_t gap = offset - (start_ + filled_);
-        if (filled_ + gap + bytes_each > capacity_) {
-            flush();
-            start_ = offset;
+    void carry(const Piece& piece) {
+        const Placed& tensor = *piece.tensor;
+        Slot& slot = slots_[next_++ % slots_.size()];
+        // The first time nothing was recorded, and the event says at once that it is done.
+        copied(cudaEventSynchronize(slot.free.get()));
+        const auto rows = static_cast<std::size_t>(piece.rows);
+        const auto first = static_cast<std::size_t>(piece.first);
+        const std::span raw(raw_.data(), rows * tensor.file_row);
+        file_.read(raw, tensor.info->offset + first * tensor.file_row);
+        if (tensor.is_vector) {
+            std::memset(slot.buffer.get(), 0, tensor.device_row);
+            auto* floats = reinterpret_cast<float*>(slot.buffer.get());
+            kernels::decode_row(tensor.info->type, tensor.columns, raw.data(), floats);
         } else {
-            std::memset(slots_[current_].buffer.get() + filled_, 0, gap);
-            filled_ += gap;
+            kernels::pack_rows(tensor.info->type, tensor.columns, raw.data(), piece.rows, slot.buffer.get());
         }
-        granted = std::min(count, (capacity_ - filled_) / bytes_each);
-        std::byte* room = slots_[current_].buffer.get() + filled_;
-        filled_ += granted * bytes_each;
-        return room;
+        copied(cudaMemcpyAsync(destination_ + tensor.offset + first * tensor.device_row, slot.buffer.get(),
+                               rows * tensor.device_row, cudaMemcpyHostToDevice, stream_.get()));
+        copied(cudaEventRecord(slot.free.get(), stream_.get()));
     }
 
-    void finish() {
-        flush();
-        check(cudaStreamSynchronize(stream_.get()), Code::Unknown, "the copy of weights");
-    }
+    void finish() { copied(cudaStreamSynchronize(stream_.get())); }
 
    private:
     struct Slot {
@@ -57,62 +89,50 @@ class Stager {
         Event free;
     };
 
-    void flush() {
-        Slot& slot = slots_[current_];
-        if (filled_ > 0) {
-            check(cudaMemcpyAsync(destination_ + start_, slot.buffer.get(), filled_, cudaMemcpyHostToDevice, stream_.get()),
-                  Code::Unknown, "the copy of weights");
-            check(cudaEventRecord(slot.free.get(), stream_.get()), Code::Unknown, "the copy of weights");
-        }
-        start_ += filled_;
-        filled_ = 0;
-        current_ = (current_ + 1) % slots_.size();
-        // The first time an event is asked about, nothing was recorded, and it says at once that it is done.
-        check(cudaEventSynchronize(slots_[current_].free.get()), Code::Unknown, "the copy of weights");
-    }
+    static void copied(cudaError_t status) { check(status, Code::Unknown, "the copy of weights"); }
 
+    const gguf::File& file_;
     std::byte* destination_;
-    std::size_t capacity_;
+    std::vector<std::byte> raw_;
     Stream stream_ = make_stream();
     std::array<Slot, 2> slots_;
-    std::size_t current_ = 0;
-    /// Offset on the device of the current buffer's first byte.
-    std::size_t start_ = 0;
-    std::size_t filled_ = 0;
+    std::size_t next_ = 0;
 };
 
 }  // namespace
 
 void upload(const Context& context, const gguf::File& file, const WeightTable& table, std::byte* destination) {
-    context.enter();
-    std::size_t largest = chunk_bytes;
-    std::size_t largest_raw = chunk_bytes;
-    for (const Placed& tensor : table.tensors()) {
-        largest = std::max(largest, tensor.device_row);
-        largest_raw = std::max(largest_raw, tensor.file_row);
-    }
-    Stager stager(destination, largest);
-    std::vector<std::byte> raw(largest_raw);
-    for (const Placed& tensor : table.tensors()) {
-        int done = 0;
-        while (done < tensor.rows) {
-            const std::size_t readable = std::max<std::size_t>(raw.size() / tensor.file_row, 1);
-            const std::size_t wanted = std::min<std::size_t>(static_cast<std::size_t>(tensor.rows - done), readable);
-            const std::size_t offset = tensor.offset + static_cast<std::size_t>(done) * tensor.device_row;
-            std::size_t rows = 0;
-            std::byte* room = stager.reserve(offset, wanted, tensor.device_row, rows);
-            const std::span part(raw.data(), rows * tensor.file_row);
-            file.read(part, tensor.info->offset + static_cast<std::uint64_t>(done) * tensor.file_row);
-            if (tensor.is_vector) {
-                std::memset(room, 0, tensor.device_row);
-                kernels::decode_row(tensor.info->type, tensor.columns, part.data(), reinterpret_cast<float*>(room));
-            } else {
-                kernels::pack_rows(tensor.info->type, tensor.columns, part.data(), static_cast<int>(rows), room);
-            }
-            done += static_cast<int>(rows);
+    const std::vector<Piece> pieces = cut(table);
+    std::size_t capacity = chunk_bytes;
+    for (const Placed& tensor : table.tensors()) capacity = std::max({capacity, tensor.device_row, tensor.file_row});
+    std::atomic<std::size_t> next = 0;
+    std::exception_ptr failure;
+    std::mutex failure_mutex;
+    const auto work = [&]() noexcept {
+        try {
+            context.enter();
+            Carrier carrier(file, destination, capacity);
+            for (std::size_t i = next++; i < pieces.size(); i = next++) carrier.carry(pieces[i]);
+            carrier.finish();
+        } catch (...) {
+            // The first failure is the one to tell of; the others have nothing left to do.
+            const std::scoped_lock lock(failure_mutex);
+            if (!failure) failure = std::current_exception();
+            next = pieces.size();
         }
+    };
+    {
+        const unsigned cores = std::max(std::thread::hardware_concurrency(), 1U);
+        std::vector<std::jthread> threads;
+        const unsigned more = table.bytes() < parallel_bytes ? 0 : std::min(cores, most_threads) - 1;
+        try {
+            for (unsigned i = 0; i < more; ++i) threads.emplace_back(work);
+        } catch (const std::system_error&) {
+            // A process that may not start threads loads with the ones that it has.
+        }
+        work();
     }
-    stager.finish();
+    if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace worker

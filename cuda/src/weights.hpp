@@ -70,7 +70,7 @@ class Weights {
     const std::byte* base_;
 };
 
-/// Copies every tensor of `table` to `destination`, through staging buffers of 1 MiB (M0-W-1222).
+/// Copies every tensor of `table` to `destination`, through pinned buffers of 1 MiB (M0-W-1222).
 void upload(const Context& context, const gguf::File& file, const WeightTable& table, std::byte* destination);
 
 }  // namespace worker
