@@ -83,9 +83,8 @@ std::uint64_t usage(const CudaModel* model) noexcept { return model == nullptr ?
 extern "C" {
 
 CudaContext* cuda_init(int gpu_device, int* error_code) {
-    return answer(error_code, {Code::InvalidDevice, Code::DeviceNotFound}, static_cast<CudaContext*>(nullptr), [&] {
-        return new CudaContext{std::make_shared<worker::Context>(gpu_device)};
-    });
+    return answer(error_code, {Code::InvalidDevice, Code::DeviceNotFound}, static_cast<CudaContext*>(nullptr),
+                  [&] { return new CudaContext{std::make_shared<worker::Context>(gpu_device)}; });
 }
 
 void cuda_destroy(CudaContext* ctx) { release(ctx); }

@@ -39,7 +39,8 @@ JobMemory::JobMemory(Model& model, int positions, int tokens_at_once)
         add(sample_scratch, kernels::sample_scratch_bytes(vocabulary), 1);
     };
     Layout measured;
-    parts([&](auto*&, auto items, std::size_t bytes_each) { measured.add(static_cast<std::size_t>(items), bytes_each); });
+    parts(
+        [&](auto*&, auto items, std::size_t bytes_each) { measured.add(static_cast<std::size_t>(items), bytes_each); });
     buffer = DeviceBuffer(model.context().ledger(), measured.bytes());
     Layout placed;
     parts([&](auto*& pointer, auto items, std::size_t bytes_each) {

@@ -15,8 +15,8 @@ Model::Model(std::shared_ptr<Context> context, const char* path) : context_(std:
     const gguf::Header header = gguf::read_header(file);
     const gguf::Metadata& metadata = header.metadata;
     const Adapter& adapter = adapter_of(metadata.required_text("general.architecture"));
-    parameters_ = std::make_unique<const HyperParameters>(
-        read_hyper_parameters(metadata, adapter.name, adapter.epsilon_key));
+    parameters_ =
+        std::make_unique<const HyperParameters>(read_hyper_parameters(metadata, adapter.name, adapter.epsilon_key));
     adapter.check(*parameters_);
     const WeightTable table(header);
     // Known from the header alone, without asking the device for more than it has (LOAD-04).

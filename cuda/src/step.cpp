@@ -106,8 +106,9 @@ void enqueue_tokens(const Model& model, const JobMemory& memory, int count, Phas
     const Network& network = model.network();
     Pass pass{parameters, network, memory, stream, phase};
     const kernels::Matrix* positions = network.positions ? &*network.positions : nullptr;
-    check_launch(kernels::embed(memory.stream, network.embedding, positions, memory.tokens, count, memory.position, stream),
-                 "the embedding");
+    check_launch(
+        kernels::embed(memory.stream, network.embedding, positions, memory.tokens, count, memory.position, stream),
+        "the embedding");
     float* x = memory.stream;
     float* attended = memory.attended;
     for (std::size_t i = 0; i < network.layers.size(); ++i) {
@@ -127,7 +128,8 @@ void enqueue_tokens(const Model& model, const JobMemory& memory, int count, Phas
         pass.feed_forward(layer, x, count);
     }
     const Product product = {network.output, memory.logits};
-    check_launch(kernels::linear(pass.input(x, 1, parameters.width, network.output_norm), &product, 1, stream), "logits");
+    check_launch(kernels::linear(pass.input(x, 1, parameters.width, network.output_norm), &product, 1, stream),
+                 "logits");
 }
 
 void enqueue_draw(const Model& model, const JobMemory& memory, bool advance, cudaStream_t stream) {

@@ -60,8 +60,8 @@ const Placed& WeightTable::find(const std::string& name) const {
 const Placed& WeightTable::matrix(const std::string& name, int rows, int columns) const {
     const Placed& placed = find(name);
     const auto& dimensions = placed.info->dimensions;
-    const bool same = dimensions.size() >= 2 && used_axes(dimensions) <= 2 && placed.rows == rows &&
-                      placed.columns == columns;
+    const bool same =
+        dimensions.size() >= 2 && used_axes(dimensions) <= 2 && placed.rows == rows && placed.columns == columns;
     if (!same) refuse("tensor `" + name + "` has another shape than the metadata say");
     return placed;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-/// All tensors of a file in one allocation of device memory: matrices quantised as the file has them, vectors as floats.
+/// All tensors of a file in one allocation of device memory: matrices quantised as the file has them, vectors as
+/// floats.
 ///
 /// The table says where each tensor will lie before there is any memory, so that a model that does not fit is refused
 /// before a byte of it is read (LOAD-04), and one whose shapes are wrong before it is copied.

@@ -82,8 +82,9 @@ TEST_F(Backend, EveryKeyAndTensorOfAModelIsNeeded) {
     for (const char* architecture : architectures) {
         const Writer writer = tiny_model(architecture);
         for (const auto& [key, value] : writer.keys) {
-            const bool optional = key.ends_with("head_count_kv") || key.ends_with(".pre") || key.ends_with("token_type") ||
-                                  key.ends_with("bos_token_id") || key.ends_with("eos_token_id");
+            const bool optional = key.ends_with("head_count_kv") || key.ends_with(".pre") ||
+                                  key.ends_with("token_type") || key.ends_with("bos_token_id") ||
+                                  key.ends_with("eos_token_id");
             if (optional) continue;
             Writer less = writer;
             std::erase_if(less.keys, [&, name = key](const auto& other) { return other.first == name; });
@@ -92,8 +93,8 @@ TEST_F(Backend, EveryKeyAndTensorOfAModelIsNeeded) {
         for (const TensorBytes& tensor : writer.tensors) {
             // A bias may be missing, but not of a norm, nor where qwen2 has its only ones.
             const bool is_bias = tensor.name.ends_with(".bias");
-            const bool needed = !is_bias || tensor.name.find("norm") != std::string::npos ||
-                                std::string_view(architecture) == "qwen2";
+            const bool needed =
+                !is_bias || tensor.name.find("norm") != std::string::npos || std::string_view(architecture) == "qwen2";
             if (!needed) continue;
             Writer less = writer;
             std::erase_if(less.tensors, [&](const TensorBytes& other) { return other.name == tensor.name; });

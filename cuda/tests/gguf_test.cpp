@@ -201,7 +201,8 @@ TEST(HyperParameters, NumbersThatMakeNoModelAreRefused) {
         return std::string("accepted");
     };
     EXPECT_EQ(why("general.name", string("x")), "accepted");
-    EXPECT_EQ(why("llama.attention.head_count", u32(0)), "key `llama.attention.head_count` is no positive integer in range");
+    EXPECT_EQ(why("llama.attention.head_count", u32(0)),
+              "key `llama.attention.head_count` is no positive integer in range");
     EXPECT_EQ(why("llama.attention.head_count", u32(5)), "the heads do not divide the width");
     EXPECT_EQ(why("llama.attention.head_count_kv", u32(3)), "the key heads do not divide the heads");
     EXPECT_EQ(why("llama.embedding_length", u32(~0U)), "key `llama.embedding_length` is no positive integer in range");

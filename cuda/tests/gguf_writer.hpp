@@ -73,7 +73,8 @@ struct Writer {
         return *this;
     }
 
-    Writer& floats(const std::string& name, const std::vector<std::uint64_t>& dimensions, const std::vector<float>& data) {
+    Writer& floats(const std::string& name, const std::vector<std::uint64_t>& dimensions,
+                   const std::vector<float>& data) {
         Bytes bytes;
         for (const float x : data) bytes += little(x);
         tensors.push_back({name, dimensions, 0, bytes});
@@ -81,7 +82,8 @@ struct Writer {
     }
 
     Bytes bytes() const {
-        Bytes out = "GGUF" + little(version) + little<std::uint64_t>(tensors.size()) + little<std::uint64_t>(keys.size());
+        Bytes out =
+            "GGUF" + little(version) + little<std::uint64_t>(tensors.size()) + little<std::uint64_t>(keys.size());
         for (const auto& [key, value] : keys) out += text(key) + value;
         std::uint64_t offset = 0;
         for (const TensorBytes& tensor : tensors) {

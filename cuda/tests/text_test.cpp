@@ -26,10 +26,12 @@ std::vector<std::string> pushed(const std::vector<std::string_view>& parts) {
 using Texts = std::vector<std::string>;
 
 TEST(Text, ASplitCodePointArrivesWholeInTheCallThatCompletesIt) {
-    EXPECT_EQ(pushed({"a\xf0", "\x9f\x98", "\x80"
-                                           "b"}),
-              (Texts{"a", "", "\xf0\x9f\x98\x80"
-                              "b"}));
+    EXPECT_EQ(pushed({"a\xf0", "\x9f\x98",
+                      "\x80"
+                      "b"}),
+              (Texts{"a", "",
+                     "\xf0\x9f\x98\x80"
+                     "b"}));
 }
 
 TEST(Text, BytesThatCanNeverBeTextAreDroppedWithoutAReplacement) {
@@ -44,16 +46,15 @@ TEST(Text, AReplacementCharacterOfTheModelItselfIsKept) {
     EXPECT_EQ(pushed({"\xef\xbf\xbd"}), (Texts{"\xef\xbf\xbd"}));
 }
 
-TEST(Text, NulBytesAreDropped) {
-    EXPECT_EQ(pushed({std::string_view("a\0b", 3)}), (Texts{"ab"}));
-}
+TEST(Text, NulBytesAreDropped) { EXPECT_EQ(pushed({std::string_view("a\0b", 3)}), (Texts{"ab"})); }
 
 TEST(Text, EveryCutOfATextGivesTheText) {
     const std::string text = "a\u00e9\u65e5\u672c\U0001F469\u200d\U0001F467\u05e9\u05dc";
     for (std::size_t size = 1; size < 8; ++size) {
         TextStream stream;
         std::string whole;
-        for (std::size_t at = 0; at < text.size(); at += size) whole += stream.push(std::string_view(text).substr(at, size));
+        for (std::size_t at = 0; at < text.size(); at += size)
+            whole += stream.push(std::string_view(text).substr(at, size));
         EXPECT_EQ(whole, text);
     }
 }
@@ -74,8 +75,9 @@ TEST(Utf8, EveryCodePointSurvivesTheWayThereAndBack) {
 }
 
 TEST(Utf8, OverlongFormsSurrogatesAndNumbersPastTheLastPlaneAreBroken) {
-    for (const char* bytes : {"\xc0\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf", "\xed\xa0\x80", "\xed\xbf\xbf",
-                              "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "\x80", "\xc3(", "\xe2\x82("}) {
+    for (const char* bytes :
+         {"\xc0\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf", "\xed\xa0\x80", "\xed\xbf\xbf",
+          "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "\x80", "\xc3(", "\xe2\x82("}) {
         EXPECT_FALSE(is_utf8(bytes)) << bytes;
         EXPECT_EQ(utf8_step(bytes).kind, Utf8Step::Broken) << bytes;
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-/// Prints the token ids of prompts, and the bytes of the ids: `tokenize MODEL`, prompts on standard input, each ended by
-/// a NUL byte. A line a prompt: ids separated by spaces, a tab, the bytes of all of them in hexadecimal.
+/// Prints the token ids of prompts, and the bytes of the ids: `tokenize MODEL`, prompts on standard input, each ended
+/// by a NUL byte. A line a prompt: ids separated by spaces, a tab, the bytes of all of them in hexadecimal.
 #include "tokenizer/tokenizer.hpp"
 
 #include <cstdio>

@@ -26,8 +26,8 @@ Writer byte_level(const std::string& pre) {
     Writer writer;
     writer.set("tokenizer.ggml.model", string("gpt2"))
         .set("tokenizer.ggml.pre", string(pre))
-        .set("tokenizer.ggml.tokens", strings({"<|im_end|>", "a", "b", "c", "\u0120", "ab", "\u0120ab", "abc", "<think>",
-                                               "1", "2", "12"}))
+        .set("tokenizer.ggml.tokens",
+             strings({"<|im_end|>", "a", "b", "c", "\u0120", "ab", "\u0120ab", "abc", "<think>", "1", "2", "12"}))
         .set("tokenizer.ggml.token_type", numbers<std::int32_t>(5, {3, 1, 1, 1, 1, 1, 1, 1, 4, 1, 1, 1}))
         .set("tokenizer.ggml.merges", strings({"a b", "\u0120 ab", "1 2"}));
     return writer;
@@ -36,8 +36,8 @@ Writer byte_level(const std::string& pre) {
 Writer sentence_piece() {
     Writer writer;
     writer.set("tokenizer.ggml.model", string("llama"))
-        .set("tokenizer.ggml.tokens", strings({"<unk>", "<s>", "</s>", "<0xC3>", "<0xA9>", "\u2581", "a", "b", "\u2581a",
-                                               "ab", "\u2581ab", "\u65e5"}))
+        .set("tokenizer.ggml.tokens", strings({"<unk>", "<s>", "</s>", "<0xC3>", "<0xA9>", "\u2581", "a", "b",
+                                               "\u2581a", "ab", "\u2581ab", "\u65e5"}))
         .set("tokenizer.ggml.scores", numbers<float>(6, {0, 0, 0, 0, 0, -9, -8, -7, -2, -1, -3, -4}))
         .set("tokenizer.ggml.token_type", numbers<std::int32_t>(5, {2, 3, 3, 6, 6, 1, 1, 1, 1, 1, 1, 1}));
     return writer;
@@ -76,8 +76,12 @@ TEST(PreTokenizer, TheDefaultCutsMarksAndGroupsOfDigits) {
 }
 
 TEST(PreTokenizer, NothingIsLost) {
-    const std::string texts[] = {"", " ", "\u65e5\u672c \u0442\u0435\u043a\u0441\u0442", "\U0001F469\u200d\t\u3000x",
-                                 "a\u0301\x01\x7f", std::string(100'000, ' ')};
+    const std::string texts[] = {"",
+                                 " ",
+                                 "\u65e5\u672c \u0442\u0435\u043a\u0441\u0442",
+                                 "\U0001F469\u200d\t\u3000x",
+                                 "a\u0301\x01\x7f",
+                                 std::string(100'000, ' ')};
     for (const char* name : {"gpt-2", "smollm", "qwen2", "llama-bpe", "default"}) {
         for (const std::string& text : texts) {
             std::string whole;

@@ -7,7 +7,8 @@ namespace worker {
 namespace {
 
 void check(const HyperParameters& parameters) {
-    if (parameters.query_width() != parameters.width) refuse("a head size other than width over heads is not supported");
+    if (parameters.query_width() != parameters.width)
+        refuse("a head size other than width over heads is not supported");
     if (parameters.kv_heads != parameters.heads) refuse("grouped queries are not supported");
 }
 

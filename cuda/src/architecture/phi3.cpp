@@ -16,8 +16,7 @@ Network build(const HyperParameters& parameters, int vocabulary, const Weights& 
         layer.query = weights.linear(block(i, "attn_qkv"), all, parameters.width);
         layer.attention_output = weights.linear(block(i, "attn_output"), parameters.width, parameters.query_width());
         layer.feed_forward_norm = rms_norm(weights, block(i, "ffn_norm"), parameters);
-        const kernels::Matrix fused =
-            weights.linear(block(i, "ffn_up"), 2 * parameters.feed_forward, parameters.width);
+        const kernels::Matrix fused = weights.linear(block(i, "ffn_up"), 2 * parameters.feed_forward, parameters.width);
         layer.gate = kernels::part(fused, 0, parameters.feed_forward);
         layer.up = kernels::part(fused, parameters.feed_forward, parameters.feed_forward);
         layer.down = weights.linear(block(i, "ffn_down"), parameters.width, parameters.feed_forward);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 /// A regular file, read at positions and never mapped.
 ///
-/// A file that somebody truncates while it is mapped raises SIGBUS at the next access: no bounds check prevents that, and
-/// a library may not answer it with a signal handler of its own (PROC-02, ERR-08). A positioned read past a new end is
-/// an ordinary error. Weights go through pinned staging buffers in any case, so that a mapping would save nothing.
+/// A file that somebody truncates while it is mapped raises SIGBUS at the next access: no bounds check prevents that,
+/// and a library may not answer it with a signal handler of its own (PROC-02, ERR-08). A positioned read past a new end
+/// is an ordinary error. Weights go through pinned staging buffers in any case, so that a mapping would save nothing.
 #pragma once
 
 #include <cstddef>

@@ -76,14 +76,15 @@ void place(std::vector<Named>& tensors, std::uint64_t header_end, std::uint64_t 
     const std::uint64_t start = (header_end + alignment - 1) / alignment * alignment;
     for (auto& [name, info] : tensors) {
         if (info.offset % alignment != 0) refuse("tensor `" + name + "` is not aligned");
-        const bool inside = start <= file_size && info.offset <= file_size - start &&
-                            info.bytes <= file_size - start - info.offset;
+        const bool inside =
+            start <= file_size && info.offset <= file_size - start && info.bytes <= file_size - start - info.offset;
         if (!inside) refuse("tensor `" + name + "` reaches past the end of the file");
         info.offset += start;
     }
     std::vector<const Named*> order;
     for (const Named& tensor : tensors) order.push_back(&tensor);
-    std::sort(order.begin(), order.end(), [](const Named* a, const Named* b) { return a->info.offset < b->info.offset; });
+    std::sort(order.begin(), order.end(),
+              [](const Named* a, const Named* b) { return a->info.offset < b->info.offset; });
     for (std::size_t i = 1; i < order.size(); ++i) {
         const TensorInfo& before = order[i - 1]->info;
         if (before.offset + before.bytes > order[i]->info.offset) {

@@ -38,12 +38,12 @@ std::size_t contraction(Text text, std::size_t at, bool any_case) {
     if (text[at] != '\'') return at;
     for (const Text ending : {Text(U"s"), Text(U"t"), Text(U"re"), Text(U"ve"), Text(U"m"), Text(U"ll"), Text(U"d")}) {
         const Text there = text.substr(at + 1, ending.size());
-        const bool same = std::equal(there.begin(), there.end(), ending.begin(), ending.end(),
-                                     [&](char32_t found, char32_t wanted) {
-                                         if (found == wanted) return true;
-                                         if (!any_case) return false;
-                                         return found == wanted - 0x20 || (wanted == 's' && found == 0x17f);
-                                     });
+        const bool same =
+            std::equal(there.begin(), there.end(), ending.begin(), ending.end(), [&](char32_t found, char32_t wanted) {
+                if (found == wanted) return true;
+                if (!any_case) return false;
+                return found == wanted - 0x20 || (wanted == 's' && found == 0x17f);
+            });
         if (same) return at + 1 + ending.size();
     }
     return at;
@@ -64,7 +64,8 @@ std::size_t gpt2(Text text, std::size_t at) {
     return end == at ? white_space(text, at) : end;
 }
 
-/// `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,most}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
+/// `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,most}|
+/// ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
 std::size_t newer(Text text, std::size_t at, std::size_t most_digits) {
     std::size_t end = contraction(text, at, true);
     if (end > at) return end;

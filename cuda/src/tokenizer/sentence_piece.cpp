@@ -15,7 +15,8 @@ namespace {
 /// Stands for a space.
 constexpr std::string_view mark = "\xe2\x96\x81";
 
-/// A float as an integer of the same order, NaN beyond the infinities: a comparison that is total whatever a file holds.
+/// A float as an integer of the same order, NaN beyond the infinities: a comparison that is total whatever a file
+/// holds.
 std::int32_t ordered(float score) {
     const auto bits = std::bit_cast<std::int32_t>(score);
     return bits ^ static_cast<std::int32_t>(static_cast<std::uint32_t>(bits >> 31) >> 1);

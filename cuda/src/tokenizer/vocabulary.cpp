@@ -63,7 +63,8 @@ std::vector<Token> read_tokens(const gguf::Metadata& metadata) {
     if (texts == nullptr || texts->empty()) refuse("there is no vocabulary");
     const auto numbers = [&](const char* key) {
         const auto* all = metadata.numbers(key);
-        if (all != nullptr && all->size() != texts->size()) refuse(std::string(key) + " has another length than the tokens");
+        if (all != nullptr && all->size() != texts->size())
+            refuse(std::string(key) + " has another length than the tokens");
         return all;
     };
     const auto* scores = numbers("tokenizer.ggml.scores");
@@ -123,9 +124,8 @@ Vocabulary::Vocabulary(const gguf::Metadata& metadata, bool adds_bos_by_default,
         const bool is_special = kind == Kind::Control || kind == Kind::UserDefined || kind == Kind::Unknown;
         if (is_special && !tokens_[i].text.empty()) special.push_back(i);
     }
-    std::stable_sort(special.begin(), special.end(), [&](std::uint32_t a, std::uint32_t b) {
-        return tokens_[a].text.size() > tokens_[b].text.size();
-    });
+    std::stable_sort(special.begin(), special.end(),
+                     [&](std::uint32_t a, std::uint32_t b) { return tokens_[a].text.size() > tokens_[b].text.size(); });
 }
 
 std::optional<std::uint32_t> Vocabulary::id(std::string_view text) const {
