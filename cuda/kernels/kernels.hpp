@@ -107,9 +107,10 @@ struct Input {
 
 std::size_t workspace_bytes(int tokens, int columns);
 
-enum class Activation : std::uint32_t { None, Gelu };
+enum class Activation : std::uint32_t { None, Gelu, Gate };
 
 /// `out` (tokens, rows) = residual + activation(matrix * input + bias); residual (tokens, rows) may be `out`, or nullptr.
+/// Gate: `out` = silu(residual) * (matrix * input + bias).
 struct Product {
     Matrix matrix;
     float* out = nullptr;
@@ -121,7 +122,8 @@ struct Product {
 constexpr int most_products = 3;
 cudaError_t linear(const Input& input, const Product* products, int count, cudaStream_t stream);
 
-/// `out` (tokens, gate.rows) = silu(gate * input) * (up * input), biases added before. Gate and up have equal shapes.
+/// `out` (tokens, gate.rows) = silu(gate * input) * (up * input), biases added before. Gate and up have equal shapes;
+/// where their types differ, it takes two launches.
 cudaError_t gated(const Input& input, const Matrix& gate, const Matrix& up, float* out, cudaStream_t stream);
 
 /// `out` (tokens, columns) = the norm of `x` alone. Products take their norm as part of `Input`, which is faster.

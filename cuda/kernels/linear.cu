@@ -103,6 +103,9 @@ std::size_t workspace_bytes(int tokens, int columns) {
 
 cudaError_t linear(const Input& input, const Product* products, int count, cudaStream_t stream) {
     if (count < 1 || count > most_products) return cudaErrorInvalidValue;
+    for (int i = 0; i < count; ++i) {
+        if (products[i].activation == Activation::Gate && products[i].residual == nullptr) return cudaErrorInvalidValue;
+    }
     for (int done = 0; done < count;) {
         // Matrices of one kind go together; a file that mixes types costs another launch.
         int next = done + 1;
@@ -115,8 +118,12 @@ cudaError_t linear(const Input& input, const Product* products, int count, cudaS
 }
 
 cudaError_t gated(const Input& input, const Matrix& gate, const Matrix& up, float* out, cudaStream_t stream) {
-    if (!alike(gate, up, input.phase) || gate.rows != up.rows) return cudaErrorInvalidValue;
-    const Product both[] = {{gate, out}, {up, out}};
+    if (gate.columns != up.columns || gate.rows != up.rows) return cudaErrorInvalidValue;
+    const Product both[] = {{gate, out}, {up, out, out, Activation::Gate}};
+    if (!alike(gate, up, input.phase)) {
+        const cudaError_t status = launch_products(input, both, 1, false, stream);
+        return status != cudaSuccess ? status : launch_products(input, both + 1, 1, false, stream);
+    }
     return launch_products(input, both, 2, true, stream);
 }
 

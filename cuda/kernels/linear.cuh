@@ -60,6 +60,7 @@ constexpr int rows_of_warp = warp_size / Row::threads;
 __device__ __forceinline__ float finished(const RowSet& set, float sum, int row, std::size_t at) {
     if (set.bias != nullptr) sum += set.bias[row];
     if (set.activation == Activation::Gelu) sum = gelu(sum);
+    if (set.activation == Activation::Gate) return swiglu(set.residual[at], sum);
     return set.residual != nullptr ? set.residual[at] + sum : sum;
 }
 

@@ -17,6 +17,11 @@ __device__ __forceinline__ void unit_scales(float (&out)[4], uint2 halves, const
     out[3] = high_half(halves.y) * x.w;
 }
 
+/// Integers below 2^22 become floats by an addition, which is faster than a conversion: summed on top of the bits of
+/// 1.5 * 2^23 they are the last bits of a float, and what is taken away again is exact.
+constexpr int exact_zero = 0x4b400000;
+__device__ __forceinline__ float exact_float(int sum) { return __int_as_float(sum) - 12582912.0f; }
+
 /// The words of a unit that belong to word `word` of its four blocks.
 __device__ __forceinline__ void column_words(int (&out)[4], const char* column, int unit, int word) {
     const int4 words = *reinterpret_cast<const int4*>(column + (static_cast<std::size_t>(unit) * 8 +
@@ -68,8 +73,8 @@ struct Q8Row {
         unit_scales(scales, weights.scales, column_scales(column, units, step));
 #pragma unroll
         for (int block = 0; block < 4; ++block) {
-            const int exact = __dp4a(static_cast<int>(words[block]), x[block], 0);
-            sums.sum = fmaf(scales[block], static_cast<float>(exact), sums.sum);
+            const int exact = __dp4a(static_cast<int>(words[block]), x[block], exact_zero);
+            sums.sum = fmaf(scales[block], exact_float(exact), sums.sum);
         }
     }
 
@@ -90,6 +95,7 @@ struct NibbleRow {
     static constexpr bool has_minimum = type == TensorType::Q4_1 || type == TensorType::Q5_1;
     /// What is taken off a quant: four times, as signed bytes.
     static constexpr int offsets = has_minimum ? 0 : has_fifth ? static_cast<int>(0xf0f0f0f0u) : static_cast<int>(0xf8f8f8f8u);
+    static constexpr int zero = whole_blocks ? 0 : exact_zero;
     static constexpr Format format = Format::Bytes;
     static constexpr int threads = 4;
     static constexpr int step_columns = unit_columns;
@@ -153,16 +159,16 @@ struct NibbleRow {
                 low_quants |= fifths_of(fifths[block], 4 * lane);
                 high_quants |= fifths_of(fifths[block], 16 + 4 * lane);
             }
-            low[block] = __dp4a(static_cast<int>(low_quants), low_x[block], __dp4a(offsets, low_x[block], 0));
-            high[block] = __dp4a(static_cast<int>(high_quants), high_x[block], __dp4a(offsets, high_x[block], 0));
+            low[block] = __dp4a(static_cast<int>(low_quants), low_x[block], __dp4a(offsets, low_x[block], zero));
+            high[block] = __dp4a(static_cast<int>(high_quants), high_x[block], __dp4a(offsets, high_x[block], zero));
         }
         if constexpr (whole_blocks) {
             add_whole(sums, low, high, scales);
         } else {
 #pragma unroll
             for (int block = 0; block < 4; ++block) {
-                sums.low = fmaf(scales[block], static_cast<float>(low[block]), sums.low);
-                sums.high = fmaf(scales[block], static_cast<float>(high[block]), sums.high);
+                sums.low = fmaf(scales[block], exact_float(low[block]), sums.low);
+                sums.high = fmaf(scales[block], exact_float(high[block]), sums.high);
             }
         }
         if constexpr (has_minimum) {

@@ -186,11 +186,11 @@ TEST_P(Linear, NormBiasResidualAndGeluAreApplied) {
 
 TEST_P(Linear, GateAndUpMakeSwiglu) {
     std::mt19937 random(7);
-    for (const int tokens : {1, 9}) {
+    for (const auto& [tokens, up_type] : {std::pair{1, GetParam()}, {9, GetParam()}, {1, TensorType::Q6_K}, {9, TensorType::F16}}) {
         const int columns = 256;
         const int rows = 21;
         const TestMatrix gate(GetParam(), rows, columns, random);
-        const TestMatrix up(GetParam(), rows, columns, random);
+        const TestMatrix up(up_type, rows, columns, random);
         const auto x = random_floats(static_cast<std::size_t>(columns * tokens), random, 0.1f);
         const auto gate_bias = random_floats(rows, random);
         const auto up_bias = random_floats(rows, random);
