@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-/// The words of CUDA C++ that kernels use, spelt in C++ for the host: qualifiers, coordinates, barriers, warp operations.
+/// The words of CUDA C++ that kernels use, spelt in C++ for the host: qualifiers, coordinates, barriers, warp
+/// operations.
 #pragma once
 
 #include <bit>

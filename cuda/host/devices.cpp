@@ -117,15 +117,32 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int id)
     if (value == nullptr) return report(cudaErrorInvalidValue);
     if (!known(id)) return report(cudaErrorInvalidDevice);
     switch (attribute) {
-        case cudaDevAttrMaxThreadsPerBlock: *value = 1024; break;
-        case cudaDevAttrMaxSharedMemoryPerBlock: *value = shared_bytes; break;
-        case cudaDevAttrMaxSharedMemoryPerBlockOptin: *value = shared_bytes_optin; break;
-        case cudaDevAttrWarpSize: *value = 32; break;
-        case cudaDevAttrMultiProcessorCount: *value = multiprocessors; break;
-        case cudaDevAttrL2CacheSize: *value = 1 << 20; break;
-        case cudaDevAttrComputeCapabilityMajor: *value = 9; break;
-        case cudaDevAttrComputeCapabilityMinor: *value = 0; break;
-        default: return report(cudaErrorInvalidValue);
+        case cudaDevAttrMaxThreadsPerBlock:
+            *value = 1024;
+            break;
+        case cudaDevAttrMaxSharedMemoryPerBlock:
+            *value = shared_bytes;
+            break;
+        case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+            *value = shared_bytes_optin;
+            break;
+        case cudaDevAttrWarpSize:
+            *value = 32;
+            break;
+        case cudaDevAttrMultiProcessorCount:
+            *value = multiprocessors;
+            break;
+        case cudaDevAttrL2CacheSize:
+            *value = 1 << 20;
+            break;
+        case cudaDevAttrComputeCapabilityMajor:
+            *value = 9;
+            break;
+        case cudaDevAttrComputeCapabilityMinor:
+            *value = 0;
+            break;
+        default:
+            return report(cudaErrorInvalidValue);
     }
     return cudaSuccess;
 }

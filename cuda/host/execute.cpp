@@ -96,13 +96,13 @@ class Executor {
     std::vector<std::size_t> free_stacks_;
     Fiber main_;
     const std::function<void()>* kernel_ = nullptr;
-    bool flat_ = true;      ///< Blocks have one axis.
-    unsigned count_ = 0;    ///< Threads of a block.
-    unsigned place_ = 0;    ///< Of the running warp in `warp_order_`.
-    unsigned warp_ = 0;     ///< The running warp.
-    unsigned slot_ = 0;     ///< The running lane's slot.
-    unsigned at_block_ = 0; ///< Threads at the block's barrier.
-    unsigned done_ = 0;     ///< Threads that came to their end.
+    bool flat_ = true;       ///< Blocks have one axis.
+    unsigned count_ = 0;     ///< Threads of a block.
+    unsigned place_ = 0;     ///< Of the running warp in `warp_order_`.
+    unsigned warp_ = 0;      ///< The running warp.
+    unsigned slot_ = 0;      ///< The running lane's slot.
+    unsigned at_block_ = 0;  ///< Threads at the block's barrier.
+    unsigned done_ = 0;      ///< Threads that came to their end.
 };
 
 constinit thread_local Executor* executor WORKER_HOST_FAST_TLS = nullptr;
@@ -398,9 +398,8 @@ cudaError_t run_grid(dim3 grid, dim3 block, std::size_t shared_bytes, const std:
 cudaError_t launch_on_host(cudaStream_t stream, dim3 grid, dim3 block, std::size_t shared_bytes,
                            std::function<void()> kernel) noexcept {
     try {
-        return run_or_record(stream, [=, kernel = std::move(kernel)] {
-            return run_grid(grid, block, shared_bytes, kernel);
-        });
+        return run_or_record(stream,
+                             [=, kernel = std::move(kernel)] { return run_grid(grid, block, shared_bytes, kernel); });
     } catch (const std::bad_alloc&) {
         return report(cudaErrorMemoryAllocation);
     }

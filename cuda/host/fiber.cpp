@@ -12,7 +12,8 @@
 #include <sanitizer/common_interface_defs.h>
 #endif
 
-// Saves the registers that a callee keeps, stores the stack pointer at the first argument, takes the second for its own.
+// Saves the registers that a callee keeps, stores the stack pointer at the first argument, takes the second for its
+// own.
 extern "C" void worker_host_switch(void** save, void* load) noexcept;
 
 #if defined(__x86_64__)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 /// Causal attention over the KV cache: rotary positions, storing, scores, softmax, values.
 ///
-/// The order is the CPU reference's: queries and probabilities are rounded to halves, a score sums its elements in 64 sums
-/// (16 for prompts) that are added up by halves, and so do the values: position i goes to sum i % 64.
+/// The order is the CPU reference's: queries and probabilities are rounded to halves, a score sums its elements in 64
+/// sums (16 for prompts) that are added up by halves, and so do the values: position i goes to sum i % 64.
 
 #include "block.cuh"
 #include "exp.cuh"
@@ -86,7 +86,8 @@ __device__ __forceinline__ float score(const std::uint16_t* key, const float* qu
 }
 
 /// Turns element `i` of a head (head_size) at `from` by the angles of its position.
-__device__ __forceinline__ float turned_element(const float* from, int i, RopeStyle style, int rotary, const float2* angles) {
+__device__ __forceinline__ float turned_element(const float* from, int i, RopeStyle style, int rotary,
+                                                const float2* angles) {
     if (style == RopeStyle::None || i >= rotary) return from[i];
     const bool halves = style == RopeStyle::Halves;
     const int pair = halves ? i % (rotary / 2) : i / 2;
@@ -131,7 +132,8 @@ __device__ float softmax(float* scores, int positions, double* scratch) {
     return static_cast<float>(1.0 / total);
 }
 
-/// Probabilities times values: `out` (head_size). Position p goes to sum p % lanes; `last` is the value of the last one.
+/// Probabilities times values: `out` (head_size). Position p goes to sum p % lanes; `last` is the value of the last
+/// one.
 template <int lanes>
 __device__ void sum_values(float* out, const float* scores, float inverse, const std::uint16_t* cache, int row,
                            const std::uint16_t* last, int positions, int head_size, float* sums) {
@@ -151,7 +153,8 @@ __device__ void sum_values(float* out, const float* scores, float inverse, const
 #pragma unroll 4
                 for (int p = lane; p < positions; p += lanes) {
                     const std::uint16_t* const from =
-                        p == positions - 1 ? last + at : cache + static_cast<std::size_t>(p) * static_cast<unsigned>(row) + at;
+                        p == positions - 1 ? last + at
+                                           : cache + static_cast<std::size_t>(p) * static_cast<unsigned>(row) + at;
                     float values[8];
                     eight_halves(values, from, true);
                     const float probability = round_to_half(scores[p] * inverse);
@@ -168,9 +171,10 @@ __device__ void sum_values(float* out, const float* scores, float inverse, const
                 const int at = begin + pair % width;
                 float sum = 0;
                 for (int p = lane; p < positions; p += lanes) {
-                    const std::uint16_t value =
-                        p == positions - 1 ? last[at] : cache[static_cast<std::size_t>(p) * static_cast<unsigned>(row) +
-                                                              static_cast<unsigned>(at)];
+                    const std::uint16_t value = p == positions - 1
+                                                    ? last[at]
+                                                    : cache[static_cast<std::size_t>(p) * static_cast<unsigned>(row) +
+                                                            static_cast<unsigned>(at)];
                     sum = fmaf(round_to_half(scores[p] * inverse), half_to_float(value), sum);
                 }
                 sums[pair] = sum;
@@ -205,11 +209,11 @@ __global__ void __launch_bounds__(256) attention_kernel(const Attention a) {
     auto* const scratch = reinterpret_cast<double*>(memory);
     auto* const query = reinterpret_cast<float*>(memory + Memory::query);
     auto* const sums = reinterpret_cast<float*>(memory + Memory::lanes);
-    float* const scores =
-        a.scratch != nullptr
-            ? a.scratch + (static_cast<std::size_t>(token) * static_cast<unsigned>(a.heads) + static_cast<unsigned>(head)) *
-                              static_cast<unsigned>(score_floats(a.capacity))
-            : reinterpret_cast<float*>(memory + Memory::scores);
+    float* const scores = a.scratch != nullptr
+                              ? a.scratch + (static_cast<std::size_t>(token) * static_cast<unsigned>(a.heads) +
+                                             static_cast<unsigned>(head)) *
+                                                static_cast<unsigned>(score_floats(a.capacity))
+                              : reinterpret_cast<float*>(memory + Memory::scores);
     const std::uint16_t* const keys = a.key_cache + kv_head * size;
     const std::uint16_t* const values = a.value_cache + kv_head * size;
     // Key and value of the token itself: this block's own copy while another block is still storing them.
@@ -221,8 +225,9 @@ __global__ void __launch_bounds__(256) attention_kernel(const Attention a) {
     if constexpr (one_token) {
         auto* const my_key = reinterpret_cast<std::uint16_t*>(memory + Memory::key);
         auto* const my_value = reinterpret_cast<std::uint16_t*>(memory + Memory::value);
-        const float2* const angles =
-            a.style == RopeStyle::None ? nullptr : a.angles + static_cast<std::size_t>(position) * static_cast<unsigned>(a.rotary / 2);
+        const float2* const angles = a.style == RopeStyle::None ? nullptr
+                                                                : a.angles + static_cast<std::size_t>(position) *
+                                                                                 static_cast<unsigned>(a.rotary / 2);
         for (int i = thread; i < size; i += threads) {
             query[i] = round_to_half(turned_element(from, i, a.style, a.rotary, angles));
             my_key[i] = float_to_half(turned_element(a.keys + kv_head * size, i, a.style, a.rotary, angles));
@@ -250,8 +255,9 @@ __global__ void __launch_bounds__(256) attention_kernel(const Attention a) {
     }
     __syncthreads();
     const float inverse = softmax(scores, positions, scratch);
-    float* const out = a.out + (static_cast<std::size_t>(token) * static_cast<unsigned>(a.heads) + static_cast<unsigned>(head)) *
-                                   static_cast<unsigned>(size);
+    float* const out =
+        a.out + (static_cast<std::size_t>(token) * static_cast<unsigned>(a.heads) + static_cast<unsigned>(head)) *
+                    static_cast<unsigned>(size);
     sum_values<lanes>(out, scores, inverse, values, row, last_value, positions, size, sums);
 }
 
@@ -278,7 +284,8 @@ __global__ void __launch_bounds__(256) place_kernel(const Attention a) {
     }
     for (int i = static_cast<int>(threadIdx.x); i < a.kv_heads * size; i += static_cast<int>(blockDim.x)) {
         const float* const head = keys + i / size * size;
-        a.key_cache[row + static_cast<unsigned>(i)] = float_to_half(turned_element(head, i % size, a.style, rotary, angles));
+        a.key_cache[row + static_cast<unsigned>(i)] =
+            float_to_half(turned_element(head, i % size, a.style, rotary, angles));
         a.value_cache[row + static_cast<unsigned>(i)] = float_to_half(values[i]);
     }
 }
@@ -286,7 +293,8 @@ __global__ void __launch_bounds__(256) place_kernel(const Attention a) {
 bool sound(const Attention& a) {
     const bool heads = a.heads > 0 && a.kv_heads > 0 && a.heads % a.kv_heads == 0;
     const bool size = a.head_size > 0 && a.head_size % 2 == 0 && a.head_size <= most_head_size;
-    const bool turn = a.style == RopeStyle::None || (a.rotary % 2 == 0 && a.rotary <= a.head_size && a.angles != nullptr);
+    const bool turn =
+        a.style == RopeStyle::None || (a.rotary % 2 == 0 && a.rotary <= a.head_size && a.angles != nullptr);
     return heads && size && turn && a.tokens > 0 && a.capacity > 0;
 }
 

@@ -18,9 +18,12 @@ struct Normaliser {
 
     __device__ __forceinline__ float operator()(float x, int i) const {
         switch (kind) {
-            case NormKind::RootMeanSquare: return x * scale * weight[i];
-            case NormKind::Layer: return (x - mean) * scale * weight[i] + bias[i];
-            default: return x;
+            case NormKind::RootMeanSquare:
+                return x * scale * weight[i];
+            case NormKind::Layer:
+                return (x - mean) * scale * weight[i] + bias[i];
+            default:
+                return x;
         }
     }
 };

@@ -37,8 +37,10 @@ __device__ float small_element(TensorType type, const char* row, int columns, in
     const auto quant = static_cast<float>(small_quant(row, b, i, fifths));
     const char* const scales = row + units * (has_fifth ? 80 : 64);
     switch (type) {
-        case TensorType::Q4_0: return half_in(scales + 2 * b) * (quant - 8.0f);
-        case TensorType::Q5_0: return half_in(scales + 2 * b) * (quant - 16.0f);
+        case TensorType::Q4_0:
+            return half_in(scales + 2 * b) * (quant - 8.0f);
+        case TensorType::Q5_0:
+            return half_in(scales + 2 * b) * (quant - 16.0f);
         case TensorType::MXFP4: {
             const auto nibble = static_cast<unsigned>(quant);
             const auto half = static_cast<std::uint16_t>((nibble & 8u) << 12 | (nibble & 7u) << 9);
@@ -63,8 +65,9 @@ __device__ float super_element(TensorType type, const char* row, int columns, in
         const int half = i / 128;
         const int part = i % 128 / 32;
         const unsigned low = byte_at(words + (word * 4 + 2 * half + part % 2) * 4 + i % 4) >> (part / 2 * 4) & 15u;
-        const unsigned high = byte_at(row + blocks * 128 + b * 64 + static_cast<unsigned>((word * 2 + half) * 4 + i % 4)) >>
-                                  (2 * part) & 3u;
+        const unsigned high =
+            byte_at(row + blocks * 128 + b * 64 + static_cast<unsigned>((word * 2 + half) * 4 + i % 4)) >> (2 * part) &
+            3u;
         const auto scale = static_cast<signed char>(row[blocks * 192 + b * 16 + static_cast<unsigned>(i / 16)]);
         return half_in(row + blocks * 208 + b * 2) * static_cast<float>(scale) *
                static_cast<float>(static_cast<int>(low | high << 4) - 32);
@@ -85,13 +88,18 @@ __device__ float super_element(TensorType type, const char* row, int columns, in
 
 __device__ float element(TensorType type, const char* row, int columns, int at) {
     switch (type) {
-        case TensorType::F32: return reinterpret_cast<const float*>(row)[at];
-        case TensorType::F16: return half_in(row + 2 * at);
-        case TensorType::BF16: return bfloat_to_float(reinterpret_cast<const std::uint16_t*>(row)[at]);
+        case TensorType::F32:
+            return reinterpret_cast<const float*>(row)[at];
+        case TensorType::F16:
+            return half_in(row + 2 * at);
+        case TensorType::BF16:
+            return bfloat_to_float(reinterpret_cast<const std::uint16_t*>(row)[at]);
         case TensorType::Q4_K:
         case TensorType::Q5_K:
-        case TensorType::Q6_K: return super_element(type, row, columns, at);
-        default: return small_element(type, row, columns, at);
+        case TensorType::Q6_K:
+            return super_element(type, row, columns, at);
+        default:
+            return small_element(type, row, columns, at);
     }
 }
 
@@ -116,15 +124,16 @@ __global__ void __launch_bounds__(256) embed_kernel(float* out, const Table tabl
     if (positions.data != nullptr) {
         const int row = *position + static_cast<int>(blockIdx.y);
         if (row >= 0 && row < positions.rows) {
-            value += element(positions.type, positions.data + static_cast<std::size_t>(row) * positions.row_bytes, columns,
-                             at);
+            value += element(positions.type, positions.data + static_cast<std::size_t>(row) * positions.row_bytes,
+                             columns, at);
         }
     }
     out[blockIdx.y * static_cast<std::size_t>(columns) + static_cast<std::size_t>(at)] = value;
 }
 
 Table table_of(const Matrix& matrix) {
-    return {static_cast<const char*>(matrix.data), packed_row_bytes(matrix.type, matrix.columns), matrix.type, matrix.rows};
+    return {static_cast<const char*>(matrix.data), packed_row_bytes(matrix.type, matrix.columns), matrix.type,
+            matrix.rows};
 }
 
 }  // namespace

@@ -58,15 +58,18 @@ bool strikes_at(const Scope& scope, const Fault& fault, Kind kind) {
         return false;
     }
     switch (scope.site()) {
-        case Site::Start: return fault.kind == "kv_alloc" && kind == Kind::Allocation;
+        case Site::Start:
+            return fault.kind == "kv_alloc" && kind == Kind::Allocation;
         case Site::Token:
             return (fault.kind == "kernel_launch" && kind == Kind::Launch) ||
                    (fault.kind == "kernel_exec" && kind == Kind::Execution) ||
                    (fault.kind == "oom" && kind == Kind::Allocation);
-        case Site::Residency: return fault.kind == "residency" && kind == Kind::Residency;
+        case Site::Residency:
+            return fault.kind == "residency" && kind == Kind::Residency;
         case Site::Health:
             return fault.kind == "device_sick" && (kind == Kind::Launch || kind == Kind::Execution);
-        default: return false;
+        default:
+            return false;
     }
 }
 

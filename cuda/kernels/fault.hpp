@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-/// Injected faults (FAULT-01 to FAULT-06), read anew whenever one could strike; compiled only with `WORKER_CUDA_FAULTS`.
+/// Injected faults (FAULT-01 to FAULT-06), read anew whenever one could strike; compiled only with
+/// `WORKER_CUDA_FAULTS`.
 ///
 /// `WORKER_CUDA_FAULTS`, and the content of the file that `WORKER_CUDA_FAULTS_FILE` names, hold faults separated by
 /// commas or white space: `kind[@token=N][:times=M]`.

@@ -109,8 +109,8 @@ std::size_t workspace_bytes(int tokens, int columns);
 
 enum class Activation : std::uint32_t { None, Gelu, Gate };
 
-/// `out` (tokens, rows) = residual + activation(matrix * input + bias); residual (tokens, rows) may be `out`, or nullptr.
-/// Gate: `out` = silu(residual) * (matrix * input + bias).
+/// `out` (tokens, rows) = residual + activation(matrix * input + bias); residual (tokens, rows) may be `out`, or
+/// nullptr. Gate: `out` = silu(residual) * (matrix * input + bias).
 struct Product {
     Matrix matrix;
     float* out = nullptr;
@@ -135,14 +135,16 @@ cudaError_t normalise(float* out, const float* x, int tokens, int columns, const
 enum class RopeStyle : std::uint32_t { None, Interleaved, Halves };
 
 /// `angles` (positions, rotary / 2) of {cos, sin}: pair i at position p turns by scale * p * step^i / factors[i].
-/// `step` = base^(-2 / rotary) by powf on the host; `factors` (rotary / 2) may be nullptr. Filled once for a model or job.
+/// `step` = base^(-2 / rotary) by powf on the host; `factors` (rotary / 2) may be nullptr. Filled once for a model or
+/// job.
 cudaError_t rope_angles(float2* angles, int first_position, int positions, int rotary, float step, float scale,
                         const float* factors, cudaStream_t stream);
 
 // ---- Attention ----------------------------------------------------------------------------------------------------
 
 /// Causal attention of `tokens` new tokens at positions `*position` and on, over everything before them.
-/// Turns queries and keys, stores keys and values as halves in the cache, then attends: `out` (tokens, heads * head_size).
+/// Turns queries and keys, stores keys and values as halves in the cache, then attends: `out` (tokens, heads *
+/// head_size).
 struct Attention {
     float* out = nullptr;
     /// (tokens, heads * head_size), rows `query_stride` floats apart; overwritten where tokens > 1.
@@ -187,9 +189,9 @@ struct Draw {
 };
 
 /// `*token` = the token drawn from `logits` (vocabulary), -1 where a logit is no finite number. Temperature 0: the
-/// largest, the lowest index among equals. Else the inverse distribution function over an f64 softmax in vocabulary order.
-/// `scratch`: `sample_scratch_bytes(vocabulary)` bytes. `position` (nullptr: leave alone) grows by one, so that a replayed
-/// graph finds the next token and its position where it reads them.
+/// largest, the lowest index among equals. Else the inverse distribution function over an f64 softmax in vocabulary
+/// order. `scratch`: `sample_scratch_bytes(vocabulary)` bytes. `position` (nullptr: leave alone) grows by one, so that
+/// a replayed graph finds the next token and its position where it reads them.
 std::size_t sample_scratch_bytes(int vocabulary);
 cudaError_t sample(std::int32_t* token, const float* logits, int vocabulary, const Draw* draw, void* scratch,
                    std::int32_t* position, cudaStream_t stream);

@@ -51,8 +51,8 @@ inline bool kernels_overlap() {
 #endif
 }
 
-/// Every kernel calls this before it touches anything that an earlier kernel writes, or that an earlier kernel reads and
-/// it writes. What comes before overlaps with the end of the previous kernel: fetching weights, which never change.
+/// Every kernel calls this before it touches anything that an earlier kernel writes, or that an earlier kernel reads
+/// and it writes. What comes before overlaps with the end of the previous kernel: fetching weights, which never change.
 /// The next kernel is let in first thing; its blocks get what room is left beside this one's.
 __device__ __forceinline__ void wait_for_previous() {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900 && !defined(WORKER_CUDA_NO_OVERLAP)
@@ -67,8 +67,8 @@ cudaError_t launch(void (*kernel)(P...), dim3 grid, dim3 block, std::size_t shar
                    const A&... arguments) {
     if (fault::strikes(fault::Kind::Launch)) return cudaErrorLaunchOutOfResources;
     if (shared_bytes > plain_shared_bytes) {
-        const cudaError_t status = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                                        static_cast<int>(shared_bytes));
+        const cudaError_t status =
+            cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes));
         if (status != cudaSuccess) return status;
     }
     cudaLaunchConfig_t config = {};

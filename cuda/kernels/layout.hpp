@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 /// Where the parts of a packed row and of a stored column lie, in bytes; read by the packer and by the kernels.
 ///
-/// Packed rows. Blocks of 32 come in units of four (128 columns, the last one padded with zero blocks), blocks of 256 as
-/// they are. "Words" are four quants or eight nibbles; they are interleaved so that what one thread needs of a unit is
-/// one 16-byte load:
+/// Packed rows. Blocks of 32 come in units of four (128 columns, the last one padded with zero blocks), blocks of 256
+/// as they are. "Words" are four quants or eight nibbles; they are interleaved so that what one thread needs of a unit
+/// is one 16-byte load:
 ///
 /// | type | planes of a row, bytes a unit or block |
 /// |---|---|
@@ -52,23 +52,31 @@ enum class Format {
 WORKER_BOTH constexpr Format format_of(TensorType type) {
     switch (type) {
         case TensorType::F32:
-        case TensorType::MXFP4: return Format::Float;
-        case TensorType::F16: return Format::Half;
-        case TensorType::BF16: return Format::Bfloat;
+        case TensorType::MXFP4:
+            return Format::Float;
+        case TensorType::F16:
+            return Format::Half;
+        case TensorType::BF16:
+            return Format::Bfloat;
         case TensorType::Q4_K:
         case TensorType::Q5_K:
-        case TensorType::Q6_K: return Format::Super;
-        default: return Format::Bytes;
+        case TensorType::Q6_K:
+            return Format::Super;
+        default:
+            return Format::Bytes;
     }
 }
 
 /// Bytes of a stored column, a multiple of 16.
 WORKER_BOTH constexpr std::size_t column_bytes(Format format, int columns) {
     switch (format) {
-        case Format::Bytes: return static_cast<std::size_t>(units_of(columns)) * 160;
-        case Format::Super: return static_cast<std::size_t>(columns / super_columns) * 320 +
-                                   padded(static_cast<std::size_t>(columns / super_columns) * 4);
-        default: return padded(static_cast<std::size_t>(columns) * 4);
+        case Format::Bytes:
+            return static_cast<std::size_t>(units_of(columns)) * 160;
+        case Format::Super:
+            return static_cast<std::size_t>(columns / super_columns) * 320 +
+                   padded(static_cast<std::size_t>(columns / super_columns) * 4);
+        default:
+            return padded(static_cast<std::size_t>(columns) * 4);
     }
 }
 

@@ -32,17 +32,26 @@ cudaError_t store_in(const Input& input, cudaStream_t stream) {
 
 cudaError_t store_columns(Format format, const Input& input, cudaStream_t stream) {
     switch (format) {
-        case Format::Half: return store_in<Format::Half>(input, stream);
-        case Format::Bfloat: return store_in<Format::Bfloat>(input, stream);
-        case Format::Bytes: return store_in<Format::Bytes>(input, stream);
-        case Format::Super: return store_in<Format::Super>(input, stream);
-        default: return store_in<Format::Float>(input, stream);
+        case Format::Half:
+            return store_in<Format::Half>(input, stream);
+        case Format::Bfloat:
+            return store_in<Format::Bfloat>(input, stream);
+        case Format::Bytes:
+            return store_in<Format::Bytes>(input, stream);
+        case Format::Super:
+            return store_in<Format::Super>(input, stream);
+        default:
+            return store_in<Format::Float>(input, stream);
     }
 }
 
 RowSet row_set(const Product& product) {
     const Matrix& matrix = product.matrix;
-    return {static_cast<const char*>(matrix.data), matrix.bias, product.out, product.residual, matrix.rows,
+    return {static_cast<const char*>(matrix.data),
+            matrix.bias,
+            product.out,
+            product.residual,
+            matrix.rows,
             product.activation};
 }
 
@@ -70,7 +79,8 @@ cudaError_t launch_products(const Input& input, const Product* products, int cou
         const cudaError_t status = store_columns(format, input, stream);
         if (status != cudaSuccess) return status;
     }
-    const LinearLaunch how = {first.type, order_of(first, input.phase), gate_and_up, one_token, multiprocessors(), stream};
+    const LinearLaunch how = {first.type, order_of(first, input.phase), gate_and_up, one_token, multiprocessors(),
+                              stream};
     if (format == Format::Bytes) return launch_small_rows(arguments, how);
     if (format == Format::Super) return launch_super_rows(arguments, how);
     return launch_float_rows(arguments, how);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 /// The kernels that multiply matrices with activations, for every kind of row (`rows_*.cuh`).
 ///
-/// One token (decode): every block normalises and stores the activations in its own shared memory, then its warps walk over
-/// rows; each weight is read once, with 16-byte loads, eight of them a thread under way at a time. That is bound by bandwidth.
-/// Several tokens (prefill): columns are stored in the workspace first; then each thread multiplies a weight that it has
-/// unpacked with `most_together` tokens, whose columns the L1 cache holds.
+/// One token (decode): every block normalises and stores the activations in its own shared memory, then its warps walk
+/// over rows; each weight is read once, with 16-byte loads, eight of them a thread under way at a time. That is bound
+/// by bandwidth. Several tokens (prefill): columns are stored in the workspace first; then each thread multiplies a
+/// weight that it has unpacked with `most_together` tokens, whose columns the L1 cache holds.
 #pragma once
 
 #include "exp.cuh"
@@ -44,6 +44,8 @@ __device__ __forceinline__ void multiply_row(float (&results)[together], const c
                                              const unsigned (&offsets)[together], int columns, int lane) {
     typename Row::Sums sums[together];
     const int steps = Row::steps(columns);
+    // Eight tokens are work enough between two loads; unrolled further, sums would not fit into registers.
+#pragma unroll 1
     for (int step = 0; step < steps; ++step) {
         const typename Row::Weights weights = Row::load(row, columns, step, lane);
 #pragma unroll
@@ -64,16 +66,17 @@ __device__ __forceinline__ float finished(const RowSet& set, float sum, int row,
     return set.residual != nullptr ? set.residual[at] + sum : sum;
 }
 
-/// Where a warp is in its walk over rows: turns of `rows_of_warp` rows, through all sets; with gate and up, each turn is
-/// a row of the one and then of the other.
+/// Where a warp is in its walk over rows: turns of `rows_of_warp` rows, through all sets; with gate and up, each turn
+/// is a row of the one and then of the other.
 template <class Row, bool gate_and_up>
 struct Walk {
     int set = 0;
-    int turn;            ///< Of the set.
+    int turn;  ///< Of the set.
     int stride;
     const char* data = nullptr;  ///< This thread's row; nullptr past the end.
 
-    __device__ __forceinline__ Walk(const LinearArguments& arguments, int first, int stride_) : turn(first), stride(stride_) {
+    __device__ __forceinline__ Walk(const LinearArguments& arguments, int first, int stride_)
+        : turn(first), stride(stride_) {
         settle(arguments);
     }
 
@@ -109,7 +112,9 @@ struct Walk {
         data = arguments.sets[set].data + static_cast<std::size_t>(mine) * arguments.row_bytes;
     }
 
-    __device__ static __forceinline__ int turns_of(int rows) { return (rows + rows_of_warp<Row> - 1) / rows_of_warp<Row>; }
+    __device__ static __forceinline__ int turns_of(int rows) {
+        return (rows + rows_of_warp<Row> - 1) / rows_of_warp<Row>;
+    }
 };
 
 /// Some steps of one row, loaded together.
@@ -138,7 +143,8 @@ __global__ void __launch_bounds__(256, 2) one_token_kernel(const LinearArguments
     const int steps = Row::steps(columns);
     const int lane = static_cast<int>(threadIdx.x) % Row::threads;
     const int warps = static_cast<int>(blockDim.x) / warp_size;
-    Walk<Row, gate_and_up> walk(arguments, static_cast<int>(blockIdx.x) * warps + static_cast<int>(threadIdx.x) / warp_size,
+    Walk<Row, gate_and_up> walk(arguments,
+                                static_cast<int>(blockIdx.x) * warps + static_cast<int>(threadIdx.x) / warp_size,
                                 static_cast<int>(gridDim.x) * warps);
     Batch<Row> ahead = {};
     if (walk.data != nullptr) ahead.load(walk.data, columns, 0, lane);
@@ -181,7 +187,8 @@ __global__ void __launch_bounds__(256, 2) one_token_kernel(const LinearArguments
 
 /// Prefill, first part: the column of token `blockIdx.x`, in the workspace.
 template <Format format>
-__global__ void __launch_bounds__(256) store_columns_kernel(char* stored, const float* x, int columns, const Norm norm) {
+__global__ void __launch_bounds__(256)
+    store_columns_kernel(char* stored, const float* x, int columns, const Norm norm) {
     const std::size_t token = blockIdx.x;
     wait_for_previous();
     store_column<format>(stored + token * column_bytes(format, columns), x + token * static_cast<std::size_t>(columns),
@@ -220,8 +227,8 @@ __global__ void __launch_bounds__(128, 2) tokens_kernel(const LinearArguments ar
     if (lane != 0 || row >= set.rows) return;
 #pragma unroll
     for (int t = 0; t < most_together && first + t < arguments.tokens; ++t) {
-        const std::size_t at = static_cast<std::size_t>(first + t) * static_cast<std::size_t>(set.rows) +
-                               static_cast<std::size_t>(row);
+        const std::size_t at =
+            static_cast<std::size_t>(first + t) * static_cast<std::size_t>(set.rows) + static_cast<std::size_t>(row);
         if constexpr (gate_and_up) {
             const RowSet& up = arguments.sets[1];
             const float gate = set.bias != nullptr ? results[t] + set.bias[row] : results[t];
@@ -240,12 +247,14 @@ cudaError_t launch_one_token(const LinearArguments& arguments, int multiprocesso
     for (int s = 0; s < (gate_and_up ? 1 : arguments.count); ++s) {
         turns += (arguments.sets[s].rows + rows_together - 1) / rows_together;
     }
-    // No more blocks than run at the same time: each stores the activations once. Small ones while there is little to do.
+    // No more blocks than run at the same time: each stores the activations once. Small ones while there is little to
+    // do.
     const int warps = turns >= multiprocessors * 16 ? 8 : 4;
     const int most_blocks = multiprocessors * (16 / warps);
     const int blocks = (turns + warps - 1) / warps;
     const std::size_t shared = most_warps * sizeof(double) + column_bytes(Row::format, arguments.columns);
-    return launch(one_token_kernel<Row, gate_and_up>, dim3(static_cast<unsigned>(blocks < most_blocks ? blocks : most_blocks)),
+    return launch(one_token_kernel<Row, gate_and_up>,
+                  dim3(static_cast<unsigned>(blocks < most_blocks ? blocks : most_blocks)),
                   dim3(static_cast<unsigned>(warps * warp_size)), shared, stream, arguments);
 }
 
@@ -258,8 +267,8 @@ cudaError_t launch_tokens(const LinearArguments& arguments, cudaStream_t stream)
         one.sets[0] = arguments.sets[s];
         const auto blocks = static_cast<unsigned>((one.sets[0].rows + rows_of_block - 1) / rows_of_block);
         const auto groups = static_cast<unsigned>((arguments.tokens + most_together - 1) / most_together);
-        const cudaError_t status = launch(tokens_kernel<Row, gate_and_up>, dim3(blocks, groups), dim3(warps * warp_size),
-                                          0, stream, one);
+        const cudaError_t status =
+            launch(tokens_kernel<Row, gate_and_up>, dim3(blocks, groups), dim3(warps * warp_size), 0, stream, one);
         if (status != cudaSuccess) return status;
     }
     return cudaSuccess;

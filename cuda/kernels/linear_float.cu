@@ -14,9 +14,12 @@ cudaError_t launch_float_rows(const LinearArguments& arguments, const LinearLaun
         case TensorType::F16:
             return prompt ? launch_rows<FloatRow<TensorType::F16, 16>>(arguments, how)
                           : launch_rows<FloatRow<TensorType::F16, 64>>(arguments, how);
-        case TensorType::BF16: return launch_rows<FloatRow<TensorType::BF16, 64>>(arguments, how);
-        case TensorType::MXFP4: return launch_rows<Mxfp4Row>(arguments, how);
-        default: return cudaErrorInvalidValue;
+        case TensorType::BF16:
+            return launch_rows<FloatRow<TensorType::BF16, 64>>(arguments, how);
+        case TensorType::MXFP4:
+            return launch_rows<Mxfp4Row>(arguments, how);
+        default:
+            return cudaErrorInvalidValue;
     }
 }
 

@@ -10,9 +10,12 @@ cudaError_t launch_super_rows(const LinearArguments& arguments, const LinearLaun
         case TensorType::Q4_K:
             return how.order == Order::Blocks ? launch_rows<SuperRow<TensorType::Q4_K, true>>(arguments, how)
                                               : launch_rows<SuperRow<TensorType::Q4_K, false>>(arguments, how);
-        case TensorType::Q5_K: return launch_rows<SuperRow<TensorType::Q5_K, false>>(arguments, how);
-        case TensorType::Q6_K: return launch_rows<Q6Row>(arguments, how);
-        default: return cudaErrorInvalidValue;
+        case TensorType::Q5_K:
+            return launch_rows<SuperRow<TensorType::Q5_K, false>>(arguments, how);
+        case TensorType::Q6_K:
+            return launch_rows<Q6Row>(arguments, how);
+        default:
+            return cudaErrorInvalidValue;
     }
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-/// Which order of sums a product has: the CPU reference has one per type, shape and phase, and the last bits hang on it.
+/// Which order of sums a product has: the CPU reference has one per type, shape and phase, and the last bits hang on
+/// it.
 ///
-/// A sum in another order ends in other bits, a few of these in another rounding of an activation, and then texts part at
-/// choices that are no near ties. All orders are fit for a GPU: a few independent sums a row, added up by halves.
+/// A sum in another order ends in other bits, a few of these in another rounding of an activation, and then texts part
+/// at choices that are no near ties. All orders are fit for a GPU: a few independent sums a row, added up by halves.
 #pragma once
 
 #include "kernels.hpp"

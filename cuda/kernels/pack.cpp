@@ -25,12 +25,18 @@ struct SmallBlock {
 
 SmallBlock small_block(TensorType type) {
     switch (type) {
-        case TensorType::Q8_0: return {2, 0, 32};
-        case TensorType::Q4_0: return {2, 0, 16};
-        case TensorType::Q4_1: return {4, 0, 16};
-        case TensorType::Q5_0: return {2, 4, 16};
-        case TensorType::Q5_1: return {4, 4, 16};
-        default: return {1, 0, 16};  // MXFP4
+        case TensorType::Q8_0:
+            return {2, 0, 32};
+        case TensorType::Q4_0:
+            return {2, 0, 16};
+        case TensorType::Q4_1:
+            return {4, 0, 16};
+        case TensorType::Q5_0:
+            return {2, 4, 16};
+        case TensorType::Q5_1:
+            return {4, 4, 16};
+        default:
+            return {1, 0, 16};  // MXFP4
     }
 }
 
@@ -122,11 +128,20 @@ void decode_small(TensorType type, const Byte* block, float* out) {
     for (int i = 0; i < 32; ++i) {
         const auto quant = static_cast<float>(quants[i]);
         switch (type) {
-            case TensorType::Q4_0: out[i] = half_at(block) * (quant - 8.0f); break;
-            case TensorType::Q5_0: out[i] = half_at(block) * (quant - 16.0f); break;
-            case TensorType::Q8_0: out[i] = half_at(block) * quant; break;
-            case TensorType::MXFP4: out[i] = std::ldexp(fourth[quants[i]], block[0] - 127); break;
-            default: out[i] = half_at(block) * quant + half_at(block + 2);
+            case TensorType::Q4_0:
+                out[i] = half_at(block) * (quant - 8.0f);
+                break;
+            case TensorType::Q5_0:
+                out[i] = half_at(block) * (quant - 16.0f);
+                break;
+            case TensorType::Q8_0:
+                out[i] = half_at(block) * quant;
+                break;
+            case TensorType::MXFP4:
+                out[i] = std::ldexp(fourth[quants[i]], block[0] - 127);
+                break;
+            default:
+                out[i] = half_at(block) * quant + half_at(block + 2);
         }
     }
 }
@@ -163,34 +178,48 @@ int block_elements(TensorType type) {
     switch (type) {
         case TensorType::F32:
         case TensorType::F16:
-        case TensorType::BF16: return 1;
+        case TensorType::BF16:
+            return 1;
         case TensorType::Q4_0:
         case TensorType::Q4_1:
         case TensorType::Q5_0:
         case TensorType::Q5_1:
         case TensorType::Q8_0:
-        case TensorType::MXFP4: return 32;
+        case TensorType::MXFP4:
+            return 32;
         case TensorType::Q4_K:
         case TensorType::Q5_K:
-        case TensorType::Q6_K: return 256;
+        case TensorType::Q6_K:
+            return 256;
     }
     return 0;
 }
 
 int block_bytes(TensorType type) {
     switch (type) {
-        case TensorType::F32: return 4;
+        case TensorType::F32:
+            return 4;
         case TensorType::F16:
-        case TensorType::BF16: return 2;
-        case TensorType::Q4_0: return 18;
-        case TensorType::Q4_1: return 20;
-        case TensorType::Q5_0: return 22;
-        case TensorType::Q5_1: return 24;
-        case TensorType::Q8_0: return 34;
-        case TensorType::MXFP4: return 17;
-        case TensorType::Q4_K: return 144;
-        case TensorType::Q5_K: return 176;
-        case TensorType::Q6_K: return 210;
+        case TensorType::BF16:
+            return 2;
+        case TensorType::Q4_0:
+            return 18;
+        case TensorType::Q4_1:
+            return 20;
+        case TensorType::Q5_0:
+            return 22;
+        case TensorType::Q5_1:
+            return 24;
+        case TensorType::Q8_0:
+            return 34;
+        case TensorType::MXFP4:
+            return 17;
+        case TensorType::Q4_K:
+            return 144;
+        case TensorType::Q5_K:
+            return 176;
+        case TensorType::Q6_K:
+            return 210;
     }
     return 0;
 }
@@ -200,18 +229,29 @@ std::size_t packed_row_bytes(TensorType type, int columns) {
     const auto units = static_cast<std::size_t>(units_of(columns));
     const auto blocks = count / super_columns;
     switch (type) {
-        case TensorType::F32: return padded(count * 4);
+        case TensorType::F32:
+            return padded(count * 4);
         case TensorType::F16:
-        case TensorType::BF16: return padded(count * 2);
-        case TensorType::Q8_0: return units * 128 + padded(units * 8);
-        case TensorType::Q4_0: return units * 64 + padded(units * 8);
-        case TensorType::Q4_1: return units * 64 + units * 16;
-        case TensorType::Q5_0: return units * 80 + padded(units * 8);
-        case TensorType::Q5_1: return units * 80 + units * 16;
-        case TensorType::MXFP4: return units * 64 + padded(units * 4);
-        case TensorType::Q4_K: return blocks * 144;
-        case TensorType::Q5_K: return blocks * 176;
-        case TensorType::Q6_K: return blocks * 208 + padded(blocks * 2);
+        case TensorType::BF16:
+            return padded(count * 2);
+        case TensorType::Q8_0:
+            return units * 128 + padded(units * 8);
+        case TensorType::Q4_0:
+            return units * 64 + padded(units * 8);
+        case TensorType::Q4_1:
+            return units * 64 + units * 16;
+        case TensorType::Q5_0:
+            return units * 80 + padded(units * 8);
+        case TensorType::Q5_1:
+            return units * 80 + units * 16;
+        case TensorType::MXFP4:
+            return units * 64 + padded(units * 4);
+        case TensorType::Q4_K:
+            return blocks * 144;
+        case TensorType::Q5_K:
+            return blocks * 176;
+        case TensorType::Q6_K:
+            return blocks * 208 + padded(blocks * 2);
     }
     return 0;
 }
@@ -240,9 +280,15 @@ void decode_row(TensorType type, int columns, const void* raw, float* out) {
     const int elements = block_elements(type);
     for (int at = 0; at < columns; at += elements, block += block_bytes(type)) {
         switch (type) {
-            case TensorType::F32: std::memcpy(out + at, block, 4); break;
-            case TensorType::F16: out[at] = half_at(block); break;
-            case TensorType::BF16: out[at] = bfloat_to_float(half_bits(block)); break;
+            case TensorType::F32:
+                std::memcpy(out + at, block, 4);
+                break;
+            case TensorType::F16:
+                out[at] = half_at(block);
+                break;
+            case TensorType::BF16:
+                out[at] = bfloat_to_float(half_bits(block));
+                break;
             default:
                 if (elements == 32) {
                     decode_small(type, block, out + at);

@@ -18,7 +18,8 @@ __global__ void __launch_bounds__(128) probe_kernel(std::uint32_t* out, int coun
 
 cudaError_t probe(std::uint32_t* out, int count, std::uint32_t seed, cudaStream_t stream) {
     if (count < 1) return cudaErrorInvalidValue;
-    return launch(probe_kernel, dim3(static_cast<unsigned>((count + 127) / 128)), dim3(128), 0, stream, out, count, seed);
+    return launch(probe_kernel, dim3(static_cast<unsigned>((count + 127) / 128)), dim3(128), 0, stream, out, count,
+                  seed);
 }
 
 }  // namespace worker::kernels

@@ -9,10 +9,10 @@ namespace worker::kernels {
 
 namespace {
 
-/// A thread a position. The angle is carried from pair to pair in single precision, as the CPU reference does; cosine and
-/// sine are taken in double precision and rounded, which is what a good single-precision library gives too.
-__global__ void __launch_bounds__(128) rope_angles_kernel(float2* angles, int first, int positions, int pairs, float step,
-                                                          float scale, const float* factors) {
+/// A thread a position. The angle is carried from pair to pair in single precision, as the CPU reference does; cosine
+/// and sine are taken in double precision and rounded, which is what a good single-precision library gives too.
+__global__ void __launch_bounds__(128) rope_angles_kernel(float2* angles, int first, int positions, int pairs,
+                                                          float step, float scale, const float* factors) {
     const int position = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
     wait_for_previous();
     if (position >= positions) return;
@@ -31,8 +31,8 @@ __global__ void __launch_bounds__(128) rope_angles_kernel(float2* angles, int fi
 cudaError_t rope_angles(float2* angles, int first_position, int positions, int rotary, float step, float scale,
                         const float* factors, cudaStream_t stream) {
     if (positions < 1 || rotary < 2) return cudaErrorInvalidValue;
-    return launch(rope_angles_kernel, dim3(static_cast<unsigned>((positions + 127) / 128)), dim3(128), 0, stream, angles,
-                  first_position, positions, rotary / 2, step, scale, factors);
+    return launch(rope_angles_kernel, dim3(static_cast<unsigned>((positions + 127) / 128)), dim3(128), 0, stream,
+                  angles, first_position, positions, rotary / 2, step, scale, factors);
 }
 
 }  // namespace worker::kernels

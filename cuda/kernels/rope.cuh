@@ -2,8 +2,8 @@
 /// Turns one pair of a head by its angle.
 #pragma once
 
-#include "launch.cuh"
 #include "kernels.hpp"
+#include "launch.cuh"
 
 namespace worker::kernels {
 

@@ -17,8 +17,9 @@ namespace worker::kernels {
 __device__ __forceinline__ uint4 stream16(const char* at) { return __ldcs(reinterpret_cast<const uint4*>(at)); }
 __device__ __forceinline__ uint2 stream8(const char* at) { return __ldcs(reinterpret_cast<const uint2*>(at)); }
 
-/// Adds up `width` lanes of `threads` threads by halves, `width / threads` neighbours a thread, all threads a power of two.
-/// Exchanges halve what a thread holds as they go, so that `width` sums cost about `width / threads` exchanges and some.
+/// Adds up `width` lanes of `threads` threads by halves, `width / threads` neighbours a thread, all threads a power of
+/// two. Exchanges halve what a thread holds as they go, so that `width` sums cost about `width / threads` exchanges and
+/// some.
 template <int held, int threads>
 __device__ __forceinline__ float sum_of_lanes(float (&sums)[held]) {
     const int lane = static_cast<int>(threadIdx.x);
@@ -45,9 +46,12 @@ __device__ __forceinline__ float sum_of_lanes(float (&sums)[held]) {
 
 __device__ __forceinline__ float bits_to_float(TensorType type, const char* row, int i) {
     switch (type) {
-        case TensorType::F32: return reinterpret_cast<const float*>(row)[i];
-        case TensorType::F16: return half_to_float(reinterpret_cast<const std::uint16_t*>(row)[i]);
-        default: return bfloat_to_float(reinterpret_cast<const std::uint16_t*>(row)[i]);
+        case TensorType::F32:
+            return reinterpret_cast<const float*>(row)[i];
+        case TensorType::F16:
+            return half_to_float(reinterpret_cast<const std::uint16_t*>(row)[i]);
+        default:
+            return bfloat_to_float(reinterpret_cast<const std::uint16_t*>(row)[i]);
     }
 }
 

@@ -24,8 +24,8 @@ __device__ __forceinline__ float exact_float(int sum) { return __int_as_float(su
 
 /// The words of a unit that belong to word `word` of its four blocks.
 __device__ __forceinline__ void column_words(int (&out)[4], const char* column, int unit, int word) {
-    const int4 words = *reinterpret_cast<const int4*>(column + (static_cast<std::size_t>(unit) * 8 +
-                                                                static_cast<unsigned>(word)) * 16);
+    const int4 words = *reinterpret_cast<const int4*>(
+        column + (static_cast<std::size_t>(unit) * 8 + static_cast<unsigned>(word)) * 16);
     out[0] = words.x;
     out[1] = words.y;
     out[2] = words.z;
@@ -94,7 +94,9 @@ struct NibbleRow {
     static constexpr bool has_fifth = type == TensorType::Q5_0 || type == TensorType::Q5_1;
     static constexpr bool has_minimum = type == TensorType::Q4_1 || type == TensorType::Q5_1;
     /// What is taken off a quant: four times, as signed bytes.
-    static constexpr int offsets = has_minimum ? 0 : has_fifth ? static_cast<int>(0xf0f0f0f0u) : static_cast<int>(0xf8f8f8f8u);
+    static constexpr int offsets = has_minimum ? 0
+                                   : has_fifth ? static_cast<int>(0xf0f0f0f0u)
+                                               : static_cast<int>(0xf8f8f8f8u);
     static constexpr int zero = whole_blocks ? 0 : exact_zero;
     static constexpr Format format = Format::Bytes;
     static constexpr int threads = 4;

@@ -13,8 +13,9 @@ namespace worker::kernels {
 __device__ __forceinline__ void group_words(int (&out)[8], const char* column, int block, int lane) {
     for (int unit = 0; unit < 2; ++unit) {
         const int4 words = *reinterpret_cast<const int4*>(
-            column + ((static_cast<std::size_t>(block) * 2 + static_cast<unsigned>(unit)) * 8 +
-                      static_cast<unsigned>(lane)) * 16);
+            column +
+            ((static_cast<std::size_t>(block) * 2 + static_cast<unsigned>(unit)) * 8 + static_cast<unsigned>(lane)) *
+                16);
         out[4 * unit] = words.x;
         out[4 * unit + 1] = words.y;
         out[4 * unit + 2] = words.z;
@@ -68,7 +69,8 @@ struct SuperRow {
         weights.words = stream16(row + block * 128 + static_cast<unsigned>(lane) * 16);
         row += blocks * 128;
         if constexpr (has_fifth) {
-            weights.fifths = __ldcs(reinterpret_cast<const unsigned*>(row + block * 32 + static_cast<unsigned>(lane) * 4));
+            weights.fifths =
+                __ldcs(reinterpret_cast<const unsigned*>(row + block * 32 + static_cast<unsigned>(lane) * 4));
             row += blocks * 32;
         }
         weights.header = stream16(row + block * 16);

@@ -100,8 +100,8 @@ struct SampleMemory {
 
 constexpr std::size_t sums_offset = (sizeof(SampleMemory) + 15) / 16 * 16;
 
-__global__ void __launch_bounds__(most_threads) sample_kernel(std::int32_t* token, const float* logits, int vocabulary,
-                                                              const Draw* draw, std::int32_t* position) {
+__global__ void __launch_bounds__(most_threads)
+    sample_kernel(std::int32_t* token, const float* logits, int vocabulary, const Draw* draw, std::int32_t* position) {
     auto* const memory = reinterpret_cast<SampleMemory*>(shared_memory());
     wait_for_previous();
     const Best best = largest_of(logits, vocabulary, memory->candidates);

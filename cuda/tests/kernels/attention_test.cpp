@@ -27,9 +27,12 @@ constexpr float base = 10000;
 class Layer {
    public:
     explicit Layer(const Shape& shape)
-        : shape_(shape), width_(static_cast<std::size_t>(shape.kv_heads * shape.head_size)),
-          keys_(static_cast<std::size_t>(shape.capacity) * width_), values_(keys_.download().size()),
-          angles_(static_cast<std::size_t>(shape.capacity * std::max(shape.rotary, 2) / 2)), position_(1),
+        : shape_(shape),
+          width_(static_cast<std::size_t>(shape.kv_heads * shape.head_size)),
+          keys_(static_cast<std::size_t>(shape.capacity) * width_),
+          values_(keys_.download().size()),
+          angles_(static_cast<std::size_t>(shape.capacity * std::max(shape.rotary, 2) / 2)),
+          position_(1),
           scratch_(kernels::attention_scratch_bytes(64, shape.heads, shape.capacity)) {
         if (shape.style != RopeStyle::None) {
             const float step = std::pow(base, -2.0f / static_cast<float>(shape.rotary));
@@ -88,7 +91,8 @@ std::vector<double> turn(const float* head, const Shape& shape, int position) {
     for (int pair = 0; pair < pairs; ++pair) {
         const double angle = position * std::pow(static_cast<double>(base), -2.0 * pair / shape.rotary);
         const auto first = static_cast<std::size_t>(shape.style == RopeStyle::Halves ? pair : 2 * pair);
-        const std::size_t second = shape.style == RopeStyle::Halves ? first + static_cast<std::size_t>(pairs) : first + 1;
+        const std::size_t second =
+            shape.style == RopeStyle::Halves ? first + static_cast<std::size_t>(pairs) : first + 1;
         const double x = out[first];
         const double y = out[second];
         out[first] = x * std::cos(angle) - y * std::sin(angle);
@@ -119,8 +123,8 @@ std::vector<double> twin(const std::vector<float>& rows, const Shape& shape) {
             for (int i = 0; i < shape.head_size; ++i) {
                 double sum = 0;
                 for (int p = 0; p <= token; ++p) {
-                    const double value = static_cast<double>(
-                        rows[static_cast<std::size_t>(p * stride + query_width + width + kv_head * shape.head_size + i)]);
+                    const double value = static_cast<double>(rows[static_cast<std::size_t>(
+                        p * stride + query_width + width + kv_head * shape.head_size + i)]);
                     sum += weights[static_cast<std::size_t>(p)] / total * nearest_half(value);
                 }
                 out.push_back(sum);
@@ -138,12 +142,14 @@ const Shape shapes[] = {
 };
 
 std::vector<float> random_rows_of(const Shape& shape, int tokens, std::mt19937& random) {
-    return random_floats(static_cast<std::size_t>(tokens * (shape.heads + 2 * shape.kv_heads) * shape.head_size), random, 2);
+    return random_floats(static_cast<std::size_t>(tokens * (shape.heads + 2 * shape.kv_heads) * shape.head_size),
+                         random, 2);
 }
 
 void expect_twin(const std::vector<float>& out, const std::vector<float>& rows, const Shape& shape) {
     const auto expected = twin(rows, shape);
-    // Keys, queries and probabilities are halves: a rounding that falls the other way moves a result by 2^-11 of its size.
+    // Keys, queries and probabilities are halves: a rounding that falls the other way moves a result by 2^-11 of its
+    // size.
     expect_near(out, expected, std::vector<double>(expected.size(), 2.0), 1.5e-3);
 }
 
@@ -166,8 +172,9 @@ TEST(Attention, TokensOneByOneAreWhatTheTwinSays) {
         const std::size_t stride = rows.size() / 30;
         std::vector<float> out;
         for (int token = 0; token < 30; ++token) {
-            const std::vector<float> row(rows.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(token) * stride),
-                                         rows.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(token + 1) * stride));
+            const std::vector<float> row(
+                rows.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(token) * stride),
+                rows.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(token + 1) * stride));
             const auto one = layer.attend(row, token, Phase::Single);
             out.insert(out.end(), one.begin(), one.end());
         }
@@ -191,7 +198,8 @@ TEST(Attention, HowAPromptIsCutChangesNoBit) {
             const auto cached = whole.keys();
             const auto other = parts.keys();
             const std::size_t stored = 23 * static_cast<std::size_t>(shape.kv_heads * shape.head_size);
-            EXPECT_TRUE(std::equal(cached.begin(), cached.begin() + static_cast<std::ptrdiff_t>(stored), other.begin()));
+            EXPECT_TRUE(
+                std::equal(cached.begin(), cached.begin() + static_cast<std::ptrdiff_t>(stored), other.begin()));
             // What lies behind the last position is nobody's yet.
             for (std::size_t i = stored; i < cached.size(); ++i) ASSERT_EQ(cached[i], 0xffff);
         }
@@ -237,7 +245,8 @@ TEST(Rope, AnglesFollowPositionFrequencyScaleAndFactors) {
     for (int p = 0; p < positions; ++p) {
         for (int pair = 0; pair < 5; ++pair) {
             const auto at = static_cast<std::size_t>(p * 5 + pair);
-            const double angle = 0.5 * (p + 7) * std::pow(500.0, -0.2 * pair) / static_cast<double>(factors[static_cast<std::size_t>(pair)]);
+            const double angle = 0.5 * (p + 7) * std::pow(500.0, -0.2 * pair) /
+                                 static_cast<double>(factors[static_cast<std::size_t>(pair)]);
             ASSERT_TRUE(std::abs(static_cast<double>(out[at].x) - std::cos(angle)) <= 1e-4);
             ASSERT_TRUE(std::abs(static_cast<double>(out[at].y) - std::sin(angle)) <= 1e-4);
         }

@@ -27,13 +27,16 @@ TEST_P(Embedding, RowsAreDecodedAndPositionsAdded) {
     const DeviceBuffer<std::int32_t> position(std::vector<std::int32_t>{5});
     for (const bool learned : {false, true}) {
         const DeviceBuffer<float> out(tokens.size() * columns);
-        check(kernels::embed(out.get(), matrix, learned ? &matrix : nullptr, device_tokens.get(), static_cast<int>(tokens.size()),
-                             position.get(), nullptr));
+        check(kernels::embed(out.get(), matrix, learned ? &matrix : nullptr, device_tokens.get(),
+                             static_cast<int>(tokens.size()), position.get(), nullptr));
         std::vector<double> expected;
         for (std::size_t t = 0; t < tokens.size(); ++t) {
             for (int i = 0; i < columns; ++i) {
                 const bool known = tokens[t] >= 0 && tokens[t] < 20;
-                double value = known ? element(type, raw.data() + static_cast<std::size_t>(tokens[t]) * raw_row_bytes(type, columns), i) : 0;
+                double value =
+                    known ? element(type,
+                                    raw.data() + static_cast<std::size_t>(tokens[t]) * raw_row_bytes(type, columns), i)
+                          : 0;
                 if (learned) value += element(type, raw.data() + (5 + t) * raw_row_bytes(type, columns), i);
                 expected.push_back(value);
             }
@@ -53,8 +56,8 @@ std::int32_t chosen(const std::vector<float>& logits, const Draw* draw, std::int
         return token.download()[0];
     }
     const DeviceBuffer<Draw> device_draw(std::vector<Draw>{*draw});
-    check(kernels::sample(token.get(), device_logits.get(), static_cast<int>(logits.size()), device_draw.get(), nullptr, position,
-                          nullptr));
+    check(kernels::sample(token.get(), device_logits.get(), static_cast<int>(logits.size()), device_draw.get(), nullptr,
+                          position, nullptr));
     return token.download()[0];
 }
 
@@ -103,7 +106,8 @@ TEST(Choice, ADrawInvertsTheDistributionFunctionInVocabularyOrder) {
             for (int i = 0; i < 12; ++i) {
                 const Draw draw{i == 0 ? 0.0 : i == 1 ? 1 - 0x1p-53 : uniform(random), temperature};
                 const auto expected = std::upper_bound(cumulative.begin(), cumulative.end(), draw.uniform * sum);
-                EXPECT_EQ(chosen(logits, &draw), std::min<std::ptrdiff_t>(expected - cumulative.begin(), static_cast<std::ptrdiff_t>(size) - 1));
+                EXPECT_EQ(chosen(logits, &draw), std::min<std::ptrdiff_t>(expected - cumulative.begin(),
+                                                                          static_cast<std::ptrdiff_t>(size) - 1));
             }
         }
     }

@@ -64,7 +64,8 @@ class DeviceBuffer {
     char* memory_ = nullptr;
 };
 
-/// Expects `actual` within `tolerance` of `expected`, relative to `scale` of each; NaN is never within. Tells the worst.
+/// Expects `actual` within `tolerance` of `expected`, relative to `scale` of each; NaN is never within. Tells the
+/// worst.
 inline void expect_near(const std::vector<float>& actual, const std::vector<double>& expected,
                         const std::vector<double>& scale, double tolerance) {
     ASSERT_EQ(actual.size(), expected.size());
@@ -78,8 +79,8 @@ inline void expect_near(const std::vector<float>& actual, const std::vector<doub
             if (std::isnan(error)) break;
         }
     }
-    EXPECT_TRUE(most <= tolerance) << "element " << worst << " is " << actual[worst] << " instead of " << expected[worst]
-                                   << ", " << most << " off, " << tolerance << " allowed";
+    EXPECT_TRUE(most <= tolerance) << "element " << worst << " is " << actual[worst] << " instead of "
+                                   << expected[worst] << ", " << most << " off, " << tolerance << " allowed";
 }
 
 /// Bits of `values`, which compare equal only where they are the same.

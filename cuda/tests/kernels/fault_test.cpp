@@ -34,7 +34,8 @@ std::string struck(const char* faults, Site site, std::int64_t token = -1) {
     setenv("WORKER_CUDA_FAULTS", faults, 1);
     const Scope scope(site, token);
     std::string letters;
-    for (const auto& [kind, letter] : {std::pair{Kind::Allocation, 'A'}, {Kind::Launch, 'L'}, {Kind::Execution, 'E'}, {Kind::Residency, 'R'}}) {
+    for (const auto& [kind, letter] :
+         {std::pair{Kind::Allocation, 'A'}, {Kind::Launch, 'L'}, {Kind::Execution, 'E'}, {Kind::Residency, 'R'}}) {
         if (fault::strikes(kind)) letters += letter;
     }
     return letters;
@@ -48,9 +49,10 @@ TEST_F(Faults, EachStrikesItsOwnSite) {
         const char* residency;
         const char* health;
     } table[] = {
-        {"kv_alloc", "A", "", "", ""},  {"kernel_launch", "", "L", "", ""}, {"kernel_exec", "", "E", "", ""},
-        {"oom", "", "A", "", ""},       {"residency", "", "", "R", ""},     {"device_sick", "", "", "", "LE"},
-        {"nonsense", "", "", "", ""},   {"", "", "", "", ""},
+        {"kv_alloc", "A", "", "", ""},    {"kernel_launch", "", "L", "", ""},
+        {"kernel_exec", "", "E", "", ""}, {"oom", "", "A", "", ""},
+        {"residency", "", "", "R", ""},   {"device_sick", "", "", "", "LE"},
+        {"nonsense", "", "", "", ""},     {"", "", "", "", ""},
     };
     for (const auto& row : table) {
         SCOPED_TRACE(row.fault);
@@ -74,7 +76,8 @@ TEST_F(Faults, ACountedFaultClears) {
 }
 
 TEST_F(Faults, WordsThatMeanNothingAreIgnored) {
-    for (const char* text : {"oom@token=x", "oom:times=", "oom@other=1", "oom:times=-1", ",,  ,"}) EXPECT_EQ(struck(text, Site::Token, 0), "");
+    for (const char* text : {"oom@token=x", "oom:times=", "oom@other=1", "oom:times=-1", ",,  ,"})
+        EXPECT_EQ(struck(text, Site::Token, 0), "");
 }
 
 TEST_F(Faults, OutsideOfAScopeNothingStrikes) {

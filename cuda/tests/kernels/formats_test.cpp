@@ -19,7 +19,8 @@ TEST_P(Formats, ADecodedRowIsWhatTheFormatSays) {
     for (int i = 0; i < 1536; ++i) {
         const double expected = element(type, raw.data(), i);
         // A product and a sum in single precision of numbers that may cancel.
-        ASSERT_TRUE(std::abs(static_cast<double>(out[static_cast<std::size_t>(i)]) - expected) <= 1e-4) << i << ": " << expected;
+        ASSERT_TRUE(std::abs(static_cast<double>(out[static_cast<std::size_t>(i)]) - expected) <= 1e-4)
+            << i << ": " << expected;
     }
 }
 

@@ -29,7 +29,8 @@ TEST(HostRuntime, EveryThreadOfTheGridRunsOnceAndKnowsItsPlace) {
     const DeviceBuffer<int> out(std::vector<int>(3 * 2 * 2 * 5 * 3 * 4, 0));
     check(launch(coordinates_kernel, dim3(3, 2, 2), dim3(5, 3, 4), 0, nullptr, out.get()));
     const auto values = out.download();
-    for (int i = 0; i < static_cast<int>(values.size()); ++i) EXPECT_EQ(values[static_cast<std::size_t>(i)], i / 60 * 1000 + i % 60);
+    for (int i = 0; i < static_cast<int>(values.size()); ++i)
+        EXPECT_EQ(values[static_cast<std::size_t>(i)], i / 60 * 1000 + i % 60);
 }
 
 __global__ void reverse_kernel(int* values, int rounds) {
@@ -155,10 +156,12 @@ TEST(HostRuntime, ADependenceOnTheOrderOfThreadsShows) {
 
 TEST(HostRuntime, AShapeBeyondAGpuIsRefused) {
     const DeviceBuffer<int> out(8);
-    for (const auto& [grid, block] : {std::pair{dim3(1), dim3(1025)}, {dim3(0), dim3(1)}, {dim3(1, 65536), dim3(1)}, {dim3(1), dim3(1, 1, 65)}}) {
+    for (const auto& [grid, block] :
+         {std::pair{dim3(1), dim3(1025)}, {dim3(0), dim3(1)}, {dim3(1, 65536), dim3(1)}, {dim3(1), dim3(1, 1, 65)}}) {
         EXPECT_EQ(launch(coordinates_kernel, grid, block, 0, nullptr, out.get()), cudaErrorInvalidConfiguration);
     }
-    EXPECT_EQ(launch(coordinates_kernel, dim3(1), dim3(1), 228 << 10, nullptr, out.get()), cudaErrorInvalidConfiguration);
+    EXPECT_EQ(launch(coordinates_kernel, dim3(1), dim3(1), 228 << 10, nullptr, out.get()),
+              cudaErrorInvalidConfiguration);
     cudaGetLastError();
 }
 
@@ -197,7 +200,8 @@ TEST(HostRuntime, MemoryIsLimitedCountedAndKnown) {
     EXPECT_EQ(attributes.type, cudaMemoryTypeUnregistered);
     // A copy that says the wrong kind, or runs over the end, is refused.
     EXPECT_EQ(cudaMemcpy(memory, &local, sizeof local, cudaMemcpyDeviceToHost), cudaErrorInvalidValue);
-    EXPECT_EQ(cudaMemcpy(static_cast<char*>(memory) + 998, &local, sizeof local, cudaMemcpyHostToDevice), cudaErrorInvalidValue);
+    EXPECT_EQ(cudaMemcpy(static_cast<char*>(memory) + 998, &local, sizeof local, cudaMemcpyHostToDevice),
+              cudaErrorInvalidValue);
     EXPECT_EQ(cudaFreeHost(memory), cudaErrorInvalidValue);
     check(cudaFree(memory));
     EXPECT_EQ(cudaFree(memory), cudaErrorInvalidValue);

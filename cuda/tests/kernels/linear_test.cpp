@@ -24,10 +24,14 @@ struct TestMatrix {
     DeviceBuffer<std::uint8_t> packed;
 
     TestMatrix(TensorType type_, int rows_, int columns_, std::mt19937& random)
-        : type(type_), rows(rows_), columns(columns_), raw(random_rows(type, rows, columns, random)),
+        : type(type_),
+          rows(rows_),
+          columns(columns_),
+          raw(random_rows(type, rows, columns, random)),
           packed(pack(type, rows, columns, raw)) {}
 
-    static std::vector<std::uint8_t> pack(TensorType type, int rows, int columns, const std::vector<std::uint8_t>& raw) {
+    static std::vector<std::uint8_t> pack(TensorType type, int rows, int columns,
+                                          const std::vector<std::uint8_t>& raw) {
         std::vector<std::uint8_t> packed(kernels::packed_row_bytes(type, columns) * static_cast<std::size_t>(rows));
         kernels::pack_rows(type, columns, raw.data(), rows, packed.data());
         return packed;
@@ -70,16 +74,17 @@ std::vector<float> multiply(const TestMatrix& matrix, const std::vector<float>& 
 }
 
 /// Error allowed, of the sum of magnitudes. Where a type has minimums, each meets its block's sum rounded to a half.
-double tolerance_of(TensorType type) {
-    return type == TensorType::Q4_1 || type == TensorType::Q5_1 ? 1e-4 : 1e-5;
-}
+double tolerance_of(TensorType type) { return type == TensorType::Q4_1 || type == TensorType::Q5_1 ? 1e-4 : 1e-5; }
 
 /// Shapes that are not round: rows that fill no warp, columns of one block, of odd numbers of blocks, with left-overs.
 std::vector<std::pair<int, int>> shapes_of(TensorType type) {
     switch (kernels::block_elements(type)) {
-        case 1: return {{1, 1}, {3, 7}, {5, 16}, {8, 64}, {33, 100}, {12, 176}, {64, 256}, {7, 1000}, {40, 1091}};
-        case 32: return {{1, 32}, {8, 64}, {7, 96}, {33, 160}, {64, 256}, {9, 1056}, {40, 2080}};
-        default: return {{1, 256}, {8, 256}, {7, 512}, {33, 768}, {40, 1280}};
+        case 1:
+            return {{1, 1}, {3, 7}, {5, 16}, {8, 64}, {33, 100}, {12, 176}, {64, 256}, {7, 1000}, {40, 1091}};
+        case 32:
+            return {{1, 32}, {8, 64}, {7, 96}, {33, 160}, {64, 256}, {9, 1056}, {40, 2080}};
+        default:
+            return {{1, 256}, {8, 256}, {7, 512}, {33, 768}, {40, 1280}};
     }
 }
 
@@ -160,7 +165,8 @@ TEST_P(Linear, NormBiasResidualAndGeluAreApplied) {
             // The residual is where the result goes, as in a network.
             const DeviceBuffer<float> out(residual);
             const DeviceBuffer<std::uint8_t> workspace(kernels::workspace_bytes(tokens, columns));
-            Input input{device_x.get(), tokens, columns, {}, tokens == 1 ? Phase::Single : Phase::Prompt, workspace.get()};
+            Input input{device_x.get(), tokens, columns, {}, tokens == 1 ? Phase::Single : Phase::Prompt,
+                        workspace.get()};
             input.norm = {kind, device_weight.get(), device_shift.get(), 1e-5f};
             const Product one{matrix.on_device(device_bias.get()), out.get(), out.get(), Activation::Gelu};
             check(kernels::linear(input, &one, 1, nullptr));
@@ -186,7 +192,8 @@ TEST_P(Linear, NormBiasResidualAndGeluAreApplied) {
 
 TEST_P(Linear, GateAndUpMakeSwiglu) {
     std::mt19937 random(7);
-    for (const auto& [tokens, up_type] : {std::pair{1, GetParam()}, {9, GetParam()}, {1, TensorType::Q6_K}, {9, TensorType::F16}}) {
+    for (const auto& [tokens, up_type] :
+         {std::pair{1, GetParam()}, {9, GetParam()}, {1, TensorType::Q6_K}, {9, TensorType::F16}}) {
         const int columns = 256;
         const int rows = 21;
         const TestMatrix gate(GetParam(), rows, columns, random);
@@ -199,9 +206,10 @@ TEST_P(Linear, GateAndUpMakeSwiglu) {
         const DeviceBuffer<float> device_up_bias(up_bias);
         const DeviceBuffer<float> out(static_cast<std::size_t>(rows * tokens));
         const DeviceBuffer<std::uint8_t> workspace(kernels::workspace_bytes(tokens, columns));
-        const Input input{device_x.get(), tokens, columns, {}, tokens == 1 ? Phase::Single : Phase::Prompt, workspace.get()};
-        check(kernels::gated(input, gate.on_device(device_gate_bias.get()), up.on_device(device_up_bias.get()), out.get(),
-                             nullptr));
+        const Input input{device_x.get(), tokens, columns, {}, tokens == 1 ? Phase::Single : Phase::Prompt,
+                          workspace.get()};
+        check(kernels::gated(input, gate.on_device(device_gate_bias.get()), up.on_device(device_up_bias.get()),
+                             out.get(), nullptr));
         std::vector<double> gates;
         std::vector<double> ups;
         std::vector<double> gate_scale;
@@ -232,7 +240,8 @@ TEST_P(Linear, ThreeProductsTogetherAreAsOneByOne) {
     const DeviceBuffer<float> out3(16);
     const DeviceBuffer<std::uint8_t> workspace(kernels::workspace_bytes(1, columns));
     const Input input{device_x.get(), 1, columns, {}, Phase::Single, workspace.get()};
-    const Product products[] = {{first.on_device(), out1.get()}, {second.on_device(), out2.get()}, {third.on_device(), out3.get()}};
+    const Product products[] = {
+        {first.on_device(), out1.get()}, {second.on_device(), out2.get()}, {third.on_device(), out3.get()}};
     check(kernels::linear(input, products, 3, nullptr));
     EXPECT_EQ(bits_of(out1.download()), bits_of(multiply(first, x, Phase::Single)));
     EXPECT_EQ(bits_of(out2.download()), bits_of(multiply(second, x, Phase::Single)));
@@ -276,7 +285,8 @@ TEST(Linear, Mxfp4IsWithinOnePercentOfPlainFloats) {
     for (int row = 0; row < 64; ++row) {
         float expected = 0;
         for (int i = 0; i < 2048; ++i) {
-            expected += static_cast<float>(element(TensorType::MXFP4, matrix.row(row), i)) * x[static_cast<std::size_t>(i)];
+            expected +=
+                static_cast<float>(element(TensorType::MXFP4, matrix.row(row), i)) * x[static_cast<std::size_t>(i)];
         }
         const double difference = static_cast<double>(out[static_cast<std::size_t>(row)] - expected);
         error += difference * difference;

@@ -60,10 +60,16 @@ inline std::vector<double> stored(TensorType type, const std::vector<float>& x) 
     std::vector<double> out(x.begin(), x.end());
     switch (type) {
         case TensorType::F32:
-        case TensorType::MXFP4: return out;
-        case TensorType::F16: std::transform(out.begin(), out.end(), out.begin(), nearest_half); return out;
-        case TensorType::BF16: std::transform(out.begin(), out.end(), out.begin(), nearest_bfloat); return out;
-        default: break;
+        case TensorType::MXFP4:
+            return out;
+        case TensorType::F16:
+            std::transform(out.begin(), out.end(), out.begin(), nearest_half);
+            return out;
+        case TensorType::BF16:
+            std::transform(out.begin(), out.end(), out.begin(), nearest_bfloat);
+            return out;
+        default:
+            break;
     }
     const bool super = kernels::block_elements(type) == 256;
     const std::size_t block = super ? 256 : 32;
@@ -75,8 +81,8 @@ inline std::vector<double> stored(TensorType type, const std::vector<float>& x) 
         if (extreme == 0) continue;
         // Blocks of 256 make the extreme -127, blocks of 32 keep its sign and round their scale to a half.
         const float inverse = super ? -127.0f / extreme : 127.0f / std::abs(extreme);
-        const double scale = super ? 1.0 / static_cast<double>(inverse)
-                                   : nearest_half(static_cast<double>(std::abs(extreme) / 127.0f));
+        const double scale =
+            super ? 1.0 / static_cast<double>(inverse) : nearest_half(static_cast<double>(std::abs(extreme) / 127.0f));
         for (std::size_t i = begin; i < begin + block; ++i) {
             out[i] = scale * std::min(127.0, std::nearbyint(static_cast<double>(x[i] * inverse)));
         }
