@@ -77,6 +77,7 @@ void Context::probe() {
     auto* words = reinterpret_cast<std::uint32_t*>(probe_buffer_.data());
     constexpr std::size_t bytes = probe_words * sizeof(std::uint32_t);
     const auto healthy = [](cudaError_t status) { check(status, Code::InvalidDevice, "the device does not answer"); };
+    healthy(cudaSetDevice(device_));
     healthy(kernels::probe(words, probe_words, seed, probe_stream_.get()));
     healthy(cudaMemcpyAsync(probe_result_.get(), words, bytes, cudaMemcpyDeviceToHost, probe_stream_.get()));
     healthy(device::synchronize(probe_stream_.get()));

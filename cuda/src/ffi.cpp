@@ -157,7 +157,6 @@ bool cuda_check_device_health(CudaContext* ctx, int* error_code) {
     return answer(error_code, {Code::InvalidDevice, Code::InvalidParameter}, false, [&] {
         require(ctx != nullptr, "an argument is NULL");
         const fault::Scope scope(fault::Site::Health);
-        ctx->context->enter();
         ctx->context->probe();
         return true;
     });
