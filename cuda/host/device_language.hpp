@@ -109,11 +109,6 @@ T __ldg(const T* pointer) {
     return *pointer;
 }
 
-template <class T>
-T __ldcs(const T* pointer) {
-    return *pointer;
-}
-
 inline float __uint_as_float(unsigned bits) { return std::bit_cast<float>(bits); }
 inline unsigned __float_as_uint(float value) { return std::bit_cast<unsigned>(value); }
 inline float __int_as_float(int bits) { return std::bit_cast<float>(bits); }

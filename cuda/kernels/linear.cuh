@@ -4,7 +4,7 @@
 /// One token (decode): every block normalises and stores the activations in its own shared memory, then its warps walk
 /// over rows; each weight is read once, with 16-byte loads, eight of them a thread under way at a time. That is bound
 /// by bandwidth. Several tokens (prefill): columns are stored in the workspace first; then each thread multiplies a
-/// weight that it has unpacked with `most_together` tokens, whose columns the L1 cache holds.
+/// weight that it has unpacked with `Row::together` tokens, whose columns the L1 cache holds.
 #pragma once
 
 #include "exp.cuh"
@@ -35,8 +35,6 @@ struct LinearArguments {
 
 /// Steps whose loads are under way together.
 constexpr int steps_together = 4;
-/// Tokens that share an unpacked weight.
-constexpr int most_together = 8;
 
 /// A row times `together` columns, at `offsets` from `stored`. `results` is the same in all threads of the row.
 template <class Row, int together>
@@ -195,7 +193,7 @@ __global__ void __launch_bounds__(256)
                          columns, norm, reinterpret_cast<double*>(shared_memory()));
 }
 
-/// Prefill, second part. Grid: turns of rows of set 0, tokens over `most_together`.
+/// Prefill, second part. Grid: turns of rows of set 0, tokens over `Row::together`.
 template <class Row, bool gate_and_up>
 __global__ void __launch_bounds__(128, 2) tokens_kernel(const LinearArguments arguments) {
     constexpr int rows_together = rows_of_warp<Row>;
@@ -208,25 +206,25 @@ __global__ void __launch_bounds__(128, 2) tokens_kernel(const LinearArguments ar
     if (turn * rows_together >= set.rows) return;
     const int valid = row < set.rows ? row : set.rows - 1;
     const std::size_t offset = static_cast<std::size_t>(valid) * arguments.row_bytes;
-    const int first = static_cast<int>(blockIdx.y) * most_together;
+    const int first = static_cast<int>(blockIdx.y) * Row::together;
     const std::size_t bytes = column_bytes(Row::format, columns);
     const char* const stored = arguments.columns_stored + static_cast<std::size_t>(first) * bytes;
-    unsigned offsets[most_together];
+    unsigned offsets[Row::together];
 #pragma unroll
-    for (int t = 0; t < most_together; ++t) {
+    for (int t = 0; t < Row::together; ++t) {
         const int token = first + t < arguments.tokens ? t : arguments.tokens - 1 - first;
         offsets[t] = static_cast<unsigned>(token) * static_cast<unsigned>(bytes);
     }
     wait_for_previous();
-    float results[most_together];
-    multiply_row<Row, most_together>(results, set.data + offset, stored, offsets, columns, lane);
-    float ups[most_together];
+    float results[Row::together];
+    multiply_row<Row, Row::together>(results, set.data + offset, stored, offsets, columns, lane);
+    float ups[Row::together];
     if constexpr (gate_and_up) {
-        multiply_row<Row, most_together>(ups, arguments.sets[1].data + offset, stored, offsets, columns, lane);
+        multiply_row<Row, Row::together>(ups, arguments.sets[1].data + offset, stored, offsets, columns, lane);
     }
     if (lane != 0 || row >= set.rows) return;
 #pragma unroll
-    for (int t = 0; t < most_together && first + t < arguments.tokens; ++t) {
+    for (int t = 0; t < Row::together && first + t < arguments.tokens; ++t) {
         const std::size_t at =
             static_cast<std::size_t>(first + t) * static_cast<std::size_t>(set.rows) + static_cast<std::size_t>(row);
         if constexpr (gate_and_up) {
@@ -262,11 +260,12 @@ template <class Row, bool gate_and_up>
 cudaError_t launch_tokens(const LinearArguments& arguments, cudaStream_t stream) {
     constexpr int warps = 4;
     constexpr int rows_of_block = warps * rows_of_warp<Row>;
+    constexpr int together = Row::together;
     for (int s = 0; s < (gate_and_up ? 1 : arguments.count); ++s) {
         LinearArguments one = arguments;
         one.sets[0] = arguments.sets[s];
         const auto blocks = static_cast<unsigned>((one.sets[0].rows + rows_of_block - 1) / rows_of_block);
-        const auto groups = static_cast<unsigned>((arguments.tokens + most_together - 1) / most_together);
+        const auto groups = static_cast<unsigned>((arguments.tokens + together - 1) / together);
         const cudaError_t status =
             launch(tokens_kernel<Row, gate_and_up>, dim3(blocks, groups), dim3(warps * warp_size), 0, stream, one);
         if (status != cudaSuccess) return status;

@@ -3,6 +3,7 @@
 ///
 /// Every kind of row is a type with the same members, which `rows_small.cuh` and `rows_super.cuh` have as well:
 /// - `format`: of the column; `threads`: that share a row, a power of two; `step_columns`: what they take at once;
+///   `together`: tokens of a prompt that share an unpacked weight, as many as registers hold;
 /// - `Weights load(row, columns, step, lane)`: a step's quants and scales, in registers;
 /// - `add(sums, weights, column, columns, step, lane)`: multiplies them with the column's;
 /// - `finish(sums, row, column, columns, lane)`: the product, in all threads of the row.
@@ -13,9 +14,23 @@
 
 namespace worker::kernels {
 
-/// 16 bytes that are read once: they need no place in the cache.
-__device__ __forceinline__ uint4 stream16(const char* at) { return __ldcs(reinterpret_cast<const uint4*>(at)); }
-__device__ __forceinline__ uint2 stream8(const char* at) { return __ldcs(reinterpret_cast<const uint2*>(at)); }
+/// Weights that a kernel reads once: past the L1 cache, but kept in the L2, where small models stay from token to
+/// token.
+__device__ __forceinline__ uint4 stream16(const char* at) {
+#ifdef __CUDA_ARCH__
+    uint4 words;
+    asm("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+        : "=r"(words.x), "=r"(words.y), "=r"(words.z), "=r"(words.w)
+        : "l"(at));
+    return words;
+#else
+    return *reinterpret_cast<const uint4*>(at);
+#endif
+}
+
+/// Scales and the like, which the threads of a row share.
+__device__ __forceinline__ uint2 stream8(const char* at) { return __ldg(reinterpret_cast<const uint2*>(at)); }
+__device__ __forceinline__ unsigned stream4(const char* at) { return __ldg(reinterpret_cast<const unsigned*>(at)); }
 
 /// Adds up `width` lanes of `threads` threads by halves, `width / threads` neighbours a thread, all threads a power of
 /// two. Exchanges halve what a thread holds as they go, so that `width` sums cost about `width / threads` exchanges and
@@ -62,6 +77,7 @@ struct FloatRow {
     static constexpr int held = type == TensorType::F32 ? 4 : 8;
     static constexpr int threads = lanes / held;
     static constexpr int step_columns = lanes;
+    static constexpr int together = 8;
     using Weights = uint4;
     struct Sums {
         float lane[held] = {};
@@ -166,6 +182,7 @@ struct Mxfp4Row {
     static constexpr Format format = Format::Float;
     static constexpr int threads = 4;
     static constexpr int step_columns = unit_columns;
+    static constexpr int together = 8;
     struct Weights {
         uint4 words;
         unsigned exponents;
@@ -179,7 +196,7 @@ struct Mxfp4Row {
     __device__ static __forceinline__ Weights load(const char* row, int columns, int step, int lane) {
         const std::size_t words = static_cast<std::size_t>(units_of(columns)) * 64;
         return {stream16(row + static_cast<std::size_t>(step) * 64 + static_cast<unsigned>(lane) * 16),
-                *reinterpret_cast<const unsigned*>(row + words + static_cast<std::size_t>(step) * 4)};
+                stream4(row + words + static_cast<std::size_t>(step) * 4)};
     }
 
     /// As a half, e2m1 with its bits in place is 2^14 times too small, below the normal range too.

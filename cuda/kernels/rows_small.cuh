@@ -47,6 +47,7 @@ struct Q8Row {
     static constexpr Format format = Format::Bytes;
     static constexpr int threads = 8;
     static constexpr int step_columns = unit_columns;
+    static constexpr int together = 8;
     struct Weights {
         uint4 words;
         uint2 scales;
@@ -101,6 +102,7 @@ struct NibbleRow {
     static constexpr Format format = Format::Bytes;
     static constexpr int threads = 4;
     static constexpr int step_columns = unit_columns;
+    static constexpr int together = has_minimum ? 4 : 8;
     struct Weights {
         uint4 words;
         uint4 fifths;

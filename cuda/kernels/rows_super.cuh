@@ -50,6 +50,7 @@ struct SuperRow {
     static constexpr Format format = Format::Super;
     static constexpr int threads = 8;
     static constexpr int step_columns = super_columns;
+    static constexpr int together = 8;
     struct Weights {
         uint4 words;
         uint4 header;
@@ -69,8 +70,7 @@ struct SuperRow {
         weights.words = stream16(row + block * 128 + static_cast<unsigned>(lane) * 16);
         row += blocks * 128;
         if constexpr (has_fifth) {
-            weights.fifths =
-                __ldcs(reinterpret_cast<const unsigned*>(row + block * 32 + static_cast<unsigned>(lane) * 4));
+            weights.fifths = stream4(row + block * 32 + static_cast<unsigned>(lane) * 4);
             row += blocks * 32;
         }
         weights.header = stream16(row + block * 16);
@@ -139,6 +139,7 @@ struct Q6Row {
     static constexpr Format format = Format::Super;
     static constexpr int threads = 8;
     static constexpr int step_columns = super_columns;
+    static constexpr int together = 8;
     struct Weights {
         uint4 low;
         uint2 high;
@@ -157,7 +158,7 @@ struct Q6Row {
         return {stream16(row + block * 128 + static_cast<unsigned>(lane) * 16),
                 stream8(row + blocks * 128 + block * 64 + static_cast<unsigned>(lane) * 8),
                 stream16(row + blocks * 192 + block * 16),
-                __ldcs(reinterpret_cast<const unsigned short*>(row + blocks * 208 + block * 2))};
+                __ldg(reinterpret_cast<const unsigned short*>(row + blocks * 208 + block * 2))};
     }
 
     __device__ static __forceinline__ int byte_of(unsigned word, int i) {
