@@ -136,7 +136,7 @@ __global__ void race_kernel(int* out) {
 
 TEST(HostRuntime, ADependenceOnTheOrderOfThreadsShows) {
     std::vector<std::vector<int>> results;
-    for (const char* order : {"forward", "reverse", "12345"}) {
+    for (const char* order : {"forward", "reverse", "12345", "forward"}) {
         setenv("WORKER_CUDA_HOST_ORDER", order, 1);
         const DeviceBuffer<int> out(64);
         const cudaError_t status = launch(race_kernel, dim3(1), dim3(64), 64 * sizeof(int), nullptr, out.get());
@@ -151,6 +151,7 @@ TEST(HostRuntime, ADependenceOnTheOrderOfThreadsShows) {
         EXPECT_NE(results[0], results[1]);
         EXPECT_NE(results[0], results[2]);
         EXPECT_NE(results[1], results[2]);
+        EXPECT_EQ(results[0], results[3]) << "one order leaves its mark on the next";
     }
 }
 
