@@ -6,6 +6,15 @@ if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
     set(CMAKE_CUDA_ARCHITECTURES 90)
 endif()
 set(CMAKE_CUDA_RUNTIME_LIBRARY None)
+if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
+    # `make cuda-toolkit` puts one into target/.
+    find_program(CMAKE_CUDA_COMPILER nvcc
+        HINTS $ENV{CUDA_HOME}/bin
+        PATHS /usr/local/cuda/bin ${CMAKE_CURRENT_SOURCE_DIR}/../target/cuda-toolkit/nvidia/cu13/bin)
+    if(NOT CMAKE_CUDA_COMPILER)
+        message(FATAL_ERROR "there is no nvcc: run `make cuda-toolkit`, or set CUDACXX or CUDA_HOME")
+    endif()
+endif()
 enable_language(CUDA)
 # Older CMakes do not know that nvcc has this dialect.
 foreach(form STANDARD EXTENSION)

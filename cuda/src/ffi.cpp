@@ -95,7 +95,7 @@ CudaModel* cuda_load_model(CudaContext* ctx, const char* model_path, uint64_t* v
     const auto own = {Code::OutOfMemory, Code::ModelLoadFailed, Code::InvalidParameter};
     return answer(error_code, own, static_cast<CudaModel*>(nullptr), [&] {
         require(ctx != nullptr && model_path != nullptr && vram_bytes_used != nullptr, "an argument is NULL");
-        auto model = std::make_unique<CudaModel>(std::make_shared<worker::Model>(ctx->context, model_path));
+        std::unique_ptr<CudaModel> model(new CudaModel{std::make_shared<worker::Model>(ctx->context, model_path)});
         *vram_bytes_used = model->model->usage();
         return model.release();
     });
