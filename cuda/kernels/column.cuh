@@ -28,6 +28,38 @@ struct Normaliser {
     }
 };
 
+/// Four neighbours and their weights, on the way from memory.
+struct Quad {
+    float4 x = {};
+    float4 weight = {};
+};
+
+/// Elements `first` to `first + 3` of `x`; zeros past `columns`, which is a multiple of four.
+__device__ __forceinline__ Quad fetch(const float* x, int first, int columns, const Normaliser& by) {
+    Quad quad;
+    if (first >= columns) return quad;
+    quad.x = *reinterpret_cast<const float4*>(x + first);
+    if (by.kind != NormKind::None) quad.weight = *reinterpret_cast<const float4*>(by.weight + first);
+    return quad;
+}
+
+/// The four of them normalised.
+__device__ __forceinline__ void normalise_quad(float* out, const Quad& quad, int first, int columns,
+                                               const Normaliser& by) {
+    const float xs[4] = {quad.x.x, quad.x.y, quad.x.z, quad.x.w};
+    const float weights[4] = {quad.weight.x, quad.weight.y, quad.weight.z, quad.weight.w};
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+        if (by.kind == NormKind::RootMeanSquare) {
+            out[i] = xs[i] * by.scale * weights[i];
+        } else if (by.kind == NormKind::Layer && first < columns) {
+            out[i] = (xs[i] - by.mean) * by.scale * weights[i] + by.bias[first + i];
+        } else {
+            out[i] = xs[i];
+        }
+    }
+}
+
 /// Sums are in f64: their order is not felt once the result is rounded to f32.
 __device__ __forceinline__ Normaliser normaliser(const float* x, int columns, const Norm& norm, double* scratch) {
     Normaliser by{norm.weight, norm.bias, 0.0f, 1.0f, norm.kind};
@@ -53,9 +85,9 @@ __device__ __forceinline__ float round_to_integer(float x) {
     return (x + shift) - shift;
 }
 
-/// A quant from -127 to 127; anything in that range for NaN.
-__device__ __forceinline__ int quant_of(float x) {
-    return static_cast<int>(fminf(fmaxf(round_to_integer(x), -127.0f), 127.0f));
+/// A quant from -127 to 127; `otherwise` for NaN, which the reference's formats round to different numbers.
+__device__ __forceinline__ int quant_of(float x, int otherwise) {
+    return x == x ? static_cast<int>(fminf(fmaxf(round_to_integer(x), -127.0f), 127.0f)) : otherwise;
 }
 
 __device__ __forceinline__ unsigned packed_word(const int* quants) {
@@ -71,35 +103,39 @@ __device__ __forceinline__ void store_bytes(char* column, const float* x, int co
     auto* const words = reinterpret_cast<unsigned*>(column);
     auto* const scales = reinterpret_cast<float*>(column + static_cast<std::size_t>(units) * 128);
     float* const sums = scales + static_cast<std::size_t>(units) * 4;
-    for (int unit = static_cast<int>(threadIdx.x) / warp_size; unit < units;
-         unit += static_cast<int>(blockDim.x) / warp_size) {
-        const int first = unit * unit_columns + place * 32 + word * 4;
-        float values[4] = {0, 0, 0, 0};
-        float largest = 0;
-        if (first < columns) {
-            const float4 quad = *reinterpret_cast<const float4*>(x + first);
-            values[0] = by(quad.x, first);
-            values[1] = by(quad.y, first + 1);
-            values[2] = by(quad.z, first + 2);
-            values[3] = by(quad.w, first + 3);
+    constexpr int ahead = 4;
+    const int warps = static_cast<int>(blockDim.x) / warp_size;
+    for (int begin = static_cast<int>(threadIdx.x) / warp_size; begin < units; begin += ahead * warps) {
+        Quad quads[ahead];
+#pragma unroll
+        for (int i = 0; i < ahead; ++i) {
+            quads[i] = fetch(x, (begin + i * warps) * unit_columns + place * 32 + word * 4, columns, by);
+        }
+#pragma unroll
+        for (int i = 0; i < ahead; ++i) {
+            const int unit = begin + i * warps;
+            if (unit >= units) break;
+            float values[4];
+            normalise_quad(values, quads[i], unit * unit_columns + place * 32 + word * 4, columns, by);
+            float largest = 0;
             for (const float value : values) largest = fmaxf(largest, fabsf(value));
-        }
-        for (int distance = 4; distance > 0; distance /= 2) {
-            largest = fmaxf(largest, __shfl_xor_sync(all_lanes, largest, distance));
-        }
-        const float scale = largest / 127.0f;
-        const float inverse = largest == 0.0f ? 0.0f : 127.0f / largest;
-        int quants[4];
-        int sum = 0;
-        for (int i = 0; i < 4; ++i) {
-            quants[i] = quant_of(values[i] * inverse);
-            sum += quants[i];
-        }
-        words[(unit * 8 + word) * 4 + place] = packed_word(quants);
-        for (int distance = 4; distance > 0; distance /= 2) sum += __shfl_xor_sync(all_lanes, sum, distance);
-        if (word == 0) {
-            scales[unit * 4 + place] = round_to_half(scale);
-            sums[unit * 4 + place] = round_to_half(scale * static_cast<float>(sum));
+            for (int distance = 4; distance > 0; distance /= 2) {
+                largest = fmaxf(largest, __shfl_xor_sync(all_lanes, largest, distance));
+            }
+            const float scale = largest / 127.0f;
+            const float inverse = largest == 0.0f ? 0.0f : 127.0f / largest;
+            int quants[4];
+            int sum = 0;
+            for (int j = 0; j < 4; ++j) {
+                quants[j] = quant_of(values[j] * inverse, 0);
+                sum += quants[j];
+            }
+            words[(unit * 8 + word) * 4 + place] = packed_word(quants);
+            for (int distance = 4; distance > 0; distance /= 2) sum += __shfl_xor_sync(all_lanes, sum, distance);
+            if (word == 0) {
+                scales[unit * 4 + place] = round_to_half(scale);
+                sums[unit * 4 + place] = round_to_half(scale * static_cast<float>(sum));
+            }
         }
     }
 }
@@ -111,17 +147,20 @@ __device__ __forceinline__ void store_super(char* column, const float* x, int co
     auto* const words = reinterpret_cast<unsigned*>(column);
     auto* const sums = reinterpret_cast<int*>(column + static_cast<std::size_t>(blocks) * 256);
     auto* const scales = reinterpret_cast<float*>(column + static_cast<std::size_t>(blocks) * 320);
-    for (int block = static_cast<int>(threadIdx.x) / warp_size; block < blocks;
-         block += static_cast<int>(blockDim.x) / warp_size) {
+    const int warps = static_cast<int>(blockDim.x) / warp_size;
+    Quad next[2];
+    const auto fetch_block = [&](int block) {
+        const int first = block * super_columns + lane * 8;
+        next[0] = fetch(x, first, columns, by);
+        next[1] = fetch(x, first + 4, columns, by);
+    };
+    fetch_block(static_cast<int>(threadIdx.x) / warp_size);
+    for (int block = static_cast<int>(threadIdx.x) / warp_size; block < blocks; block += warps) {
         const int first = block * super_columns + lane * 8;
         float values[8];
-        for (int part = 0; part < 2; ++part) {
-            const float4 quad = *reinterpret_cast<const float4*>(x + first + 4 * part);
-            values[4 * part] = by(quad.x, first + 4 * part);
-            values[4 * part + 1] = by(quad.y, first + 4 * part + 1);
-            values[4 * part + 2] = by(quad.z, first + 4 * part + 2);
-            values[4 * part + 3] = by(quad.w, first + 4 * part + 3);
-        }
+        normalise_quad(values, next[0], first, columns, by);
+        normalise_quad(values + 4, next[1], first + 4, columns, by);
+        fetch_block(block + warps);
         // The element of the largest magnitude, the first one among equals.
         float extreme = 0;
         for (const float value : values) extreme = fabsf(value) > fabsf(extreme) ? value : extreme;
@@ -135,7 +174,7 @@ __device__ __forceinline__ void store_super(char* column, const float* x, int co
         int quants[8];
         int sum = 0;
         for (int i = 0; i < 8; ++i) {
-            quants[i] = quant_of(values[i] * inverse);
+            quants[i] = quant_of(values[i] * inverse, 127);
             sum += quants[i];
         }
         // Group of 32 `lane / 4` lies in unit `group / 4`, at place `group % 4`.

@@ -247,7 +247,7 @@ cudaError_t launch_one_token(const LinearArguments& arguments, int multiprocesso
     }
     // No more blocks than run at the same time: each stores the activations once. Small ones while there is little to
     // do.
-    const int warps = turns >= multiprocessors * 16 ? 8 : 4;
+    const int warps = turns >= multiprocessors * 4 ? 8 : 4;
     const int most_blocks = multiprocessors * (16 / warps);
     const int blocks = (turns + warps - 1) / warps;
     const std::size_t shared = most_warps * sizeof(double) + column_bytes(Row::format, arguments.columns);
