@@ -12,7 +12,13 @@ endif
 profile := fixtures/profiles/$(or $(MODEL),mock).yaml
 report := target/conformance/report$(MODEL:%=-%).json
 
-.PHONY: conformance release fetch-smollm2 test self-test sweep fuzz-defects fuzz-sound setup bench fmt lint format-check clippy docs clean
+# `make ctest PRESET=host-asan`; the presets are in cuda/CMakePresets.json.
+PRESET := host
+cuda_sources := $(shell git ls-files 'cuda/*.cpp' 'cuda/*.hpp' 'cuda/*.cu' 'cuda/*.cuh' 'cuda/*.h' 2> /dev/null)
+
+.PHONY: conformance release fetch-smollm2 test self-test sweep fuzz-defects fuzz-sound setup bench fmt lint format-check \
+	clippy docs clean \
+	cuda-toolkit test-cuda test-cuda-host ctest cuda-fmt cuda-format-check cuda-tidy cuda-registers
 
 # Exit code 3, incomplete, is success here; README.md says so.
 conformance: release $(MODEL:%=fetch-%)
@@ -49,6 +55,39 @@ fuzz-defects:
 fuzz-sound:
 	tools/setup test
 	cargo test --release -p worker-conformance --test generated -- --ignored --nocapture no_sound
+
+# NVIDIA's compiler for kernels, from PyPI; the build finds it by itself.
+cuda-toolkit:
+	tools/setup cuda
+	tools/cuda-toolkit
+
+# The CUDA backend through the suite: on the CPU, and for GPUs as far as this machine has one.
+test-cuda-host:
+	tools/setup cuda
+	cargo test -p worker-cuda --features cuda-host
+
+test-cuda: cuda-toolkit
+	cargo test -p worker-cuda --features cuda
+
+ctest:
+	tools/setup cuda
+	cd cuda && cmake --preset $(PRESET) && cmake --build --preset $(PRESET) && ctest --preset $(PRESET)
+
+cuda-fmt:
+	clang-format -i $(cuda_sources)
+
+cuda-format-check:
+	tools/setup cuda
+	clang-format --dry-run --Werror $(cuda_sources)
+
+cuda-tidy:
+	tools/setup cuda
+	cd cuda && cmake --preset host > /dev/null
+	clang-tidy --quiet -p target/cuda/host $(filter cuda/src/%.cpp,$(cuda_sources))
+
+# Registers, spills and sizes of the kernels, as the assembler reports them.
+cuda-registers: cuda-toolkit
+	tools/cuda-registers
 
 setup:
 	tools/setup all

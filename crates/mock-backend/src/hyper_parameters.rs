@@ -12,6 +12,10 @@ const LAYER_LIMIT: u64 = 4096;
 pub enum Architecture {
     /// RMS norm, rotary positions, grouped queries, SwiGLU.
     Llama,
+    /// As `llama`, with biases of queries, keys and values; the halves of a head turn as pairs.
+    Qwen2,
+    /// As `qwen2` without the biases, with one matrix for query, key and value, and one for gate and up.
+    Phi3,
     /// Layer norm, learned positions, GELU, biases.
     Gpt2,
 }
@@ -58,6 +62,8 @@ impl HyperParameters {
         let name = metadata.string("general.architecture")?;
         let architecture = match name {
             "llama" => Architecture::Llama,
+            "qwen2" => Architecture::Qwen2,
+            "phi3" => Architecture::Phi3,
             "gpt2" => Architecture::Gpt2,
             other => return Err(HyperParameterError::Architecture(other.into())),
         };
@@ -86,7 +92,9 @@ impl HyperParameters {
             return Err(HyperParameterError::Unsupported("a mixture of experts"));
         }
         let epsilon_key = key(match architecture {
-            Architecture::Llama => "attention.layer_norm_rms_epsilon",
+            Architecture::Llama | Architecture::Qwen2 | Architecture::Phi3 => {
+                "attention.layer_norm_rms_epsilon"
+            }
             Architecture::Gpt2 => "attention.layer_norm_epsilon",
         });
         let epsilon = metadata.optional_f32(&epsilon_key)?;
@@ -121,8 +129,8 @@ impl HyperParameters {
 
     fn checked(self) -> Result<Self, HyperParameterError> {
         let rotary = self.rope.dimensions;
-        if self.architecture == Architecture::Llama && (rotary > self.head_size || !rotary.is_multiple_of(2))
-        {
+        let turns = self.architecture != Architecture::Gpt2;
+        if turns && (rotary > self.head_size || !rotary.is_multiple_of(2)) {
             return Err(HyperParameterError::Unsupported("the number of rotary dimensions"));
         }
         if self.architecture == Architecture::Gpt2 && self.query_width() != self.width {

@@ -1,26 +1,55 @@
-//! The `llama` architecture: RMS norm, rotary positions, grouped queries, SwiGLU, tied or separate output.
+//! The `llama` architecture and its relatives `qwen2` and `phi3`: RMS norm, rotary positions, grouped queries,
+//! SwiGLU, tied or separate output. `qwen2` has biases; `phi3` has queries, keys and values in one matrix, gate and
+//! up in another; both turn the halves of a head as pairs.
 
 use crate::attention::{Attention, Phase, Shape};
-use crate::hyper_parameters::HyperParameters;
+use crate::hyper_parameters::{Architecture, HyperParameters};
 use crate::kv_cache::KvCache;
 use crate::network::{Batch, Scratch, add, shape};
 use crate::norm;
+use crate::operand::Operand;
 use crate::quant::product::{swiglu, turn};
-use crate::rope::Rope;
+use crate::rope::{Pairs, Rope};
 use crate::weights::{Linear, Loader, Matrix, WeightError};
 
 /// Weights of one block.
 #[derive(Debug)]
 struct Layer {
     attention_norm: Vec<f32>,
-    query: Linear,
-    key: Linear,
-    value: Linear,
+    query_key_value: Parts<3>,
     output: Linear,
     feed_forward_norm: Vec<f32>,
-    gate: Linear,
-    up: Linear,
+    gate_up: Parts<2>,
     down: Linear,
+}
+
+/// Products of one input: a matrix each, or one whose rows are those of all, one after the other.
+#[derive(Debug)]
+enum Parts<const N: usize> {
+    Separate([Linear; N]),
+    Fused { all: Linear, rows: [usize; N] },
+}
+
+impl<const N: usize> Parts<N> {
+    /// `outs[i]` (tokens, rows of part i); `fused` is room for all of them side by side.
+    fn apply(&self, operand: &mut Operand, fused: &mut Vec<f32>, outs: [&mut Vec<f32>; N], threads: usize) {
+        match self {
+            Self::Separate(parts) => {
+                parts.iter().zip(outs).for_each(|(part, out)| operand.apply(out, part, threads));
+            }
+            Self::Fused { all, rows } => {
+                operand.apply(fused, all, threads);
+                let mut start = 0;
+                for (&rows, out) in rows.iter().zip(outs) {
+                    out.clear();
+                    fused
+                        .chunks_exact(all.weight.rows)
+                        .for_each(|token| out.extend_from_slice(&token[start..start + rows]));
+                    start += rows;
+                }
+            }
+        }
+    }
 }
 
 /// All weights.
@@ -29,6 +58,7 @@ pub struct Llama {
     shape: Shape,
     epsilon: f32,
     rope: Rope,
+    pairs: Pairs,
     embedding: Matrix,
     layers: Vec<Layer>,
     output_norm: Vec<f32>,
@@ -43,6 +73,12 @@ impl Llama {
         loader: &Loader,
     ) -> Result<Self, WeightError> {
         let width = parameters.width;
+        for name in ["rope_factors_long.weight", "rope_factors_short.weight"] {
+            // They are chosen between by the length of the text; ignored, they would give wrong text.
+            if loader.has(name) {
+                return Err(WeightError::Unsupported(name.into()));
+            }
+        }
         let embedding = loader.matrix("token_embd.weight", vocabulary, width)?;
         let output_norm = loader.vector("output_norm.weight", width)?;
         let output = match loader.has("output.weight") {
@@ -54,8 +90,12 @@ impl Llama {
         let rotary = parameters.rope;
         let factors = loader.optional_vector("rope_freqs.weight", rotary.dimensions / 2)?.unwrap_or_default();
         let rope = Rope::new(rotary.dimensions, rotary.base, rotary.linear_factor, factors);
+        let pairs = match parameters.architecture {
+            Architecture::Qwen2 | Architecture::Phi3 => Pairs::Halves,
+            Architecture::Llama | Architecture::Gpt2 => Pairs::Neighbours,
+        };
         let epsilon = parameters.epsilon;
-        Ok(Self { shape: shape(parameters), epsilon, rope, embedding, layers, output_norm, output })
+        Ok(Self { shape: shape(parameters), epsilon, rope, pairs, embedding, layers, output_norm, output })
     }
 
     pub fn step(&self, batch: Batch, cache: &mut KvCache, scratch: &mut Scratch, threads: usize) {
@@ -69,10 +109,9 @@ impl Llama {
         }
         for (index, layer) in self.layers.iter().enumerate() {
             norm::root_mean_square(&mut s.normed, &s.x, &layer.attention_norm, self.epsilon);
+            let outs = [&mut s.queries, &mut s.keys, &mut s.values];
             let operand = s.operand.input(&s.normed, phase);
-            operand.apply(&mut s.queries, &layer.query, threads);
-            operand.apply(&mut s.keys, &layer.key, threads);
-            operand.apply(&mut s.values, &layer.value, threads);
+            layer.query_key_value.apply(operand, &mut s.fused, outs, threads);
             self.place(index, start, cache, s);
             s.attended.clear();
             s.attended.resize(s.queries.len(), 0.0);
@@ -90,9 +129,8 @@ impl Llama {
                 phase = Phase::Single;
             }
             norm::root_mean_square(&mut s.normed, &s.x, &layer.feed_forward_norm, self.epsilon);
-            let operand = s.operand.input(&s.normed, phase);
-            operand.apply(&mut s.gate, &layer.gate, threads);
-            operand.apply(&mut s.up, &layer.up, threads);
+            let outs = [&mut s.gate, &mut s.up];
+            layer.gate_up.apply(s.operand.input(&s.normed, phase), &mut s.fused, outs, threads);
             swiglu(&mut s.gate, &s.up);
             s.operand.input(&s.gate, phase).apply(&mut s.normed, &layer.down, threads);
             add(&mut s.x, &s.normed);
@@ -112,8 +150,8 @@ impl Llama {
         let values = s.values.chunks_exact(kv_heads * head_size);
         for (position, ((query, key), value)) in (start..).zip(queries.zip(keys).zip(values)) {
             self.rope.angles(position, &mut s.angles);
-            turn(query, head_size, &s.angles);
-            turn(key, head_size, &s.angles);
+            turn(query, head_size, self.pairs, &s.angles);
+            turn(key, head_size, self.pairs, &s.angles);
             cache.store(layer, position, key, value);
         }
     }
@@ -123,15 +161,31 @@ fn layer(parameters: &HyperParameters, loader: &Loader, index: usize) -> Result<
     let HyperParameters { width, feed_forward, .. } = *parameters;
     let (queries, kv) = (parameters.query_width(), parameters.kv_width());
     let name = |part: &str| format!("blk.{index}.{part}");
+    let attention_norm = loader.vector(&name("attn_norm.weight"), width)?;
+    let (query_key_value, gate_up) = if parameters.architecture == Architecture::Phi3 {
+        let all = loader.linear(&name("attn_qkv"), queries + 2 * kv, width)?;
+        let both = loader.linear(&name("ffn_up"), 2 * feed_forward, width)?;
+        (
+            Parts::Fused { all, rows: [queries, kv, kv] },
+            Parts::Fused { all: both, rows: [feed_forward, feed_forward] },
+        )
+    } else {
+        let linear = |part, rows| loader.linear(&name(part), rows, width);
+        let three = [linear("attn_q", queries)?, linear("attn_k", kv)?, linear("attn_v", kv)?];
+        if parameters.architecture == Architecture::Qwen2 {
+            for (part, linear) in ["attn_q", "attn_k", "attn_v"].iter().zip(&three) {
+                linear.bias.as_ref().ok_or_else(|| WeightError::Missing(name(&format!("{part}.bias"))))?;
+            }
+        }
+        let two = [linear("ffn_gate", feed_forward)?, linear("ffn_up", feed_forward)?];
+        (Parts::Separate(three), Parts::Separate(two))
+    };
     Ok(Layer {
-        attention_norm: loader.vector(&name("attn_norm.weight"), width)?,
-        query: loader.linear(&name("attn_q"), queries, width)?,
-        key: loader.linear(&name("attn_k"), kv, width)?,
-        value: loader.linear(&name("attn_v"), kv, width)?,
+        attention_norm,
+        query_key_value,
         output: loader.linear(&name("attn_output"), width, queries)?,
         feed_forward_norm: loader.vector(&name("ffn_norm.weight"), width)?,
-        gate: loader.linear(&name("ffn_gate"), feed_forward, width)?,
-        up: loader.linear(&name("ffn_up"), feed_forward, width)?,
+        gate_up,
         down: loader.linear(&name("ffn_down"), width, feed_forward)?,
     })
 }

@@ -39,7 +39,7 @@ pub struct Scratch {
     pub x: Vec<f32>,
     /// (tokens, width): a normalised copy, or the output of a block.
     pub normed: Vec<f32>,
-    /// (tokens, heads * head_size), or (tokens, 3 * width) where the three come from one matrix.
+    /// (tokens, heads * head_size).
     pub queries: Vec<f32>,
     /// (tokens, kv_width).
     pub keys: Vec<f32>,
@@ -51,6 +51,8 @@ pub struct Scratch {
     pub gate: Vec<f32>,
     /// (tokens, feed_forward).
     pub up: Vec<f32>,
+    /// (tokens, rows) of a matrix that gives several of the above side by side.
+    pub fused: Vec<f32>,
     /// (vocabulary) of the last token.
     pub logits: Vec<f32>,
     /// (rotary dimensions / 2) of one position.
@@ -62,11 +64,19 @@ pub struct Scratch {
 impl Scratch {
     /// Bytes of activations that a job over `tokens` at once keeps, as its account counts them.
     pub fn bytes(parameters: &HyperParameters, vocabulary: usize, tokens: usize) -> u64 {
-        let widest = parameters.feed_forward.max(3 * parameters.width).max(parameters.query_width()) as u64;
+        let fused = match parameters.architecture {
+            Architecture::Phi3 => {
+                (parameters.query_width() + 2 * parameters.kv_width()).max(2 * parameters.feed_forward)
+            }
+            Architecture::Llama | Architecture::Qwen2 | Architecture::Gpt2 => 0,
+        };
+        let widest = parameters.feed_forward.max(3 * parameters.width).max(parameters.query_width());
+        let widest = widest.max(fused) as u64;
         let row = 3 * parameters.width as u64
             + 2 * parameters.query_width() as u64
             + 2 * parameters.kv_width() as u64
             + 2 * parameters.feed_forward as u64
+            + fused as u64
             // The input, its stored form and the product before it is gathered.
             + 3 * widest;
         4 * (row * tokens.min(BATCH) as u64 + vocabulary as u64)
@@ -83,7 +93,9 @@ impl Network {
     ) -> Result<Self, WeightError> {
         let loader = Loader::new(header, source);
         match parameters.architecture {
-            Architecture::Llama => Llama::load(parameters, vocabulary, &loader).map(Self::Llama),
+            Architecture::Llama | Architecture::Qwen2 | Architecture::Phi3 => {
+                Llama::load(parameters, vocabulary, &loader).map(Self::Llama)
+            }
             Architecture::Gpt2 => Gpt2::load(parameters, vocabulary, &loader).map(Self::Gpt2),
         }
     }

@@ -1,4 +1,13 @@
-//! Rotary position embedding of the `llama` architecture: neighbouring pairs are turned by an angle.
+//! Rotary position embedding: pairs of elements are turned by an angle.
+
+/// Which elements of a head are pairs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pairs {
+    /// Elements 2i and 2i + 1, as `llama` files have them.
+    Neighbours,
+    /// Element i of either half of what turns, as `qwen2` and `phi3` have them.
+    Halves,
+}
 
 /// Angles per position: `position * base^(-2i / dimensions)`, over the pair's factor and the linear scale.
 #[derive(Debug)]
@@ -30,11 +39,21 @@ impl Rope {
 
 /// Turns every head of `values` (heads, head_size).
 #[inline(always)]
-pub fn turn(values: &mut [f32], head_size: usize, angles: &[(f32, f32)]) {
+pub fn turn(values: &mut [f32], head_size: usize, pairs: Pairs, angles: &[(f32, f32)]) {
+    let turned = |x: f32, y: f32, cos: f32, sin: f32| (x.mul_add(cos, -(y * sin)), x.mul_add(sin, y * cos));
     for head in values.chunks_exact_mut(head_size) {
-        for (pair, (cos, sin)) in head.as_chunks_mut::<2>().0.iter_mut().zip(angles) {
-            let [x, y] = *pair;
-            *pair = [x.mul_add(*cos, -(y * sin)), x.mul_add(*sin, y * cos)];
+        match pairs {
+            Pairs::Neighbours => {
+                for ([x, y], &(cos, sin)) in head.as_chunks_mut::<2>().0.iter_mut().zip(angles) {
+                    (*x, *y) = turned(*x, *y, cos, sin);
+                }
+            }
+            Pairs::Halves => {
+                let (first, second) = head[..2 * angles.len()].split_at_mut(angles.len());
+                for ((x, y), &(cos, sin)) in first.iter_mut().zip(second).zip(angles) {
+                    (*x, *y) = turned(*x, *y, cos, sin);
+                }
+            }
         }
     }
 }
@@ -48,7 +67,7 @@ mod tests {
         let mut angles = Vec::new();
         Rope::new(8, 10_000.0, 1.0, Vec::new()).angles(0, &mut angles);
         let mut values = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0];
-        turn(&mut values, 8, &angles);
+        turn(&mut values, 8, Pairs::Neighbours, &angles);
         assert_eq!(values, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
     }
 
@@ -63,8 +82,17 @@ mod tests {
 
     #[test]
     fn elements_past_the_rotated_ones_stay() {
-        let mut values = [1.0, 0.0, 7.0, 9.0];
-        turn(&mut values, 4, &[(0.0, 1.0)]);
-        assert_eq!(values, [0.0, 1.0, 7.0, 9.0]);
+        for pairs in [Pairs::Neighbours, Pairs::Halves] {
+            let mut values = [1.0, 0.0, 7.0, 9.0];
+            turn(&mut values, 4, pairs, &[(0.0, 1.0)]);
+            assert_eq!(values, [0.0, 1.0, 7.0, 9.0]);
+        }
+    }
+
+    #[test]
+    fn halves_pair_the_same_places_of_both_halves() {
+        let mut values = [1.0, 2.0, 3.0, 4.0, 9.0, 9.0];
+        turn(&mut values, 6, Pairs::Halves, &[(0.0, 1.0), (1.0, 0.0)]);
+        assert_eq!(values, [-3.0, 2.0, 1.0, 4.0, 9.0, 9.0]);
     }
 }

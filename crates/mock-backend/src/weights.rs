@@ -15,6 +15,8 @@ pub enum WeightError {
     Shape { name: String, found: Vec<u64>, wanted: Vec<usize> },
     #[error("tensor `{0}` cannot be read: {1}")]
     Read(String, std::io::Error),
+    #[error("tensor `{0}` is not supported")]
+    Unsupported(String),
     #[error("no memory for tensor `{0}`")]
     Memory(String),
 }

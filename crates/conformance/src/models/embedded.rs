@@ -30,6 +30,10 @@ pub(super) const MODELS: &[(&str, &str)] = files!(
     "tiny-llama-q8-0",
     "tiny-llama-spm",
     "tiny-llama-tied",
+    "tiny-phi3",
+    "tiny-phi3-q4-0",
+    "tiny-qwen2",
+    "tiny-qwen2-q8-0",
 );
 
 /// Tokens of greedy jobs.

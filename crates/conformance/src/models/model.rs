@@ -35,7 +35,7 @@ pub(super) fn facts(name: &str, recipe: &Recipe, tokens: usize) -> Vec<(String, 
     add("feed_forward_length", number(sizes.feed_forward));
     add("attention.head_count", number(sizes.heads));
     match recipe.architecture {
-        Architecture::Llama => {
+        Architecture::Llama | Architecture::Qwen2 | Architecture::Phi3 => {
             add("attention.head_count_kv", number(sizes.kv_heads));
             add("attention.layer_norm_rms_epsilon", Value::F32(1e-5));
             add("rope.dimension_count", number(sizes.width / sizes.heads.max(1)));
@@ -83,24 +83,42 @@ fn tensors(recipe: &Recipe, weights: &Weights) -> Vec<Tensor> {
         let name = |part: &str| format!("blk.{layer}.{part}");
         let attention = weights.attention(layer);
         norm(&mut tensors, name("attn_norm"), false);
+        let value = kinds.value.unwrap_or(plain);
         match recipe.architecture {
             Architecture::Llama => {
                 linear(&mut tensors, name("attn_q"), plain, &attention.query);
                 linear(&mut tensors, name("attn_k"), plain, &attention.key);
-                linear(&mut tensors, name("attn_v"), kinds.value.unwrap_or(plain), &attention.value);
+                linear(&mut tensors, name("attn_v"), value, &attention.value);
             }
-            Architecture::Gpt2 => {
+            Architecture::Qwen2 => {
+                let parts = [("q", plain, &attention.query), ("k", plain, &attention.key)];
+                for (part, kind, values) in parts.into_iter().chain([("v", value, &attention.value)]) {
+                    let name = name(&format!("attn_{part}"));
+                    linear(&mut tensors, name.clone(), kind, values);
+                    let bias = weights.bias(&format!("{name}.bias"), values.rows());
+                    tensors.push(vector(format!("{name}.bias"), &bias));
+                }
+            }
+            Architecture::Phi3 | Architecture::Gpt2 => {
                 let parts = [attention.query.values, attention.key.values, attention.value.values];
                 let fused = Matrix { columns: width, values: parts.concat() };
-                linear(&mut tensors, name("attn_qkv"), kinds.value.unwrap_or(plain), &fused);
+                linear(&mut tensors, name("attn_qkv"), value, &fused);
             }
         }
         linear(&mut tensors, name("attn_output"), plain, &attention.output);
         norm(&mut tensors, name("ffn_norm"), false);
-        if recipe.architecture == Architecture::Llama {
-            linear(&mut tensors, name("ffn_gate"), plain, &weights.up(layer, "gate"));
+        let (gate, up) = (weights.up(layer, "gate"), weights.up(layer, "up"));
+        match recipe.architecture {
+            Architecture::Llama | Architecture::Qwen2 => {
+                linear(&mut tensors, name("ffn_gate"), plain, &gate);
+                linear(&mut tensors, name("ffn_up"), plain, &up);
+            }
+            Architecture::Phi3 => {
+                let fused = Matrix { columns: width, values: [gate.values, up.values].concat() };
+                linear(&mut tensors, name("ffn_up"), plain, &fused);
+            }
+            Architecture::Gpt2 => linear(&mut tensors, name("ffn_up"), plain, &up),
         }
-        linear(&mut tensors, name("ffn_up"), plain, &weights.up(layer, "up"));
         linear(&mut tensors, name("ffn_down"), kinds.down.unwrap_or(plain), &weights.down(layer));
     }
     norm(&mut tensors, "output_norm".into(), true);

@@ -13,6 +13,10 @@ use super::vocabulary::VocabularyKind;
 pub enum Architecture {
     /// RMSNorm, RoPE, grouped-query attention, SwiGLU.
     Llama,
+    /// As llama, with biases of query, key and value, and with RoPE that pairs the halves of a head.
+    Qwen2,
+    /// As qwen2, without the biases, and with one matrix for query, key and value, one for gate and up.
+    Phi3,
     /// LayerNorm, learned positions, multi-head attention, GELU, biases.
     Gpt2,
 }
@@ -22,6 +26,8 @@ impl Architecture {
     pub fn name(self) -> &'static str {
         match self {
             Self::Llama => "llama",
+            Self::Qwen2 => "qwen2",
+            Self::Phi3 => "phi3",
             Self::Gpt2 => "gpt2",
         }
     }
@@ -210,7 +216,7 @@ impl Recipe {
                 kv_heads > 0 && heads.is_multiple_of(kv_heads),
                 "the key and value heads do not divide the heads",
             ),
-            (self.architecture == Architecture::Llama || kv_heads == heads, "gpt2 has no shared key heads"),
+            (self.architecture != Architecture::Gpt2 || kv_heads == heads, "gpt2 has no shared key heads"),
             (heads >= 4 && width / heads >= 16, "four heads of sixteen elements are the least"),
             ((width / heads.max(1)).is_power_of_two(), "a head's width is no power of two"),
             (layers >= 2, "two layers are the least"),

@@ -13,6 +13,10 @@ use super::vocabulary::unshown;
 /// A model that was read back. Matrices are rows of outputs.
 pub(super) struct Reference {
     gpt2: bool,
+    /// Queries, keys and values come from one matrix; gate and up too, where there is a gate.
+    fused: bool,
+    /// Rotary pairs are neighbours, not the same places of a head's halves.
+    neighbours: bool,
     width: usize,
     heads: usize,
     kv_heads: usize,
@@ -113,7 +117,9 @@ impl Reference {
     fn open(path: &Path, weights: bool) -> Result<Self, String> {
         let header = read(path, true).map_err(|(at, reason)| format!("{reason} (at byte {at})"))?;
         let architecture = match header.value("general.architecture") {
-            Some(Found::Text(name)) if name == "llama" || name == "gpt2" => name.clone(),
+            Some(Found::Text(name)) if ["llama", "qwen2", "phi3", "gpt2"].contains(&name.as_str()) => {
+                name.clone()
+            }
             other => return Err(format!("architecture {other:?}")),
         };
         let hyper = |name: &str| number(&header, &format!("{architecture}.{name}"));
@@ -163,6 +169,8 @@ impl Reference {
         let data = std::fs::read(path).map_err(|error| error.to_string())?;
         let mut model = Self {
             gpt2,
+            fused: gpt2 || architecture == "phi3",
+            neighbours: architecture == "llama",
             width,
             heads,
             kv_heads,
@@ -204,7 +212,9 @@ impl Reference {
             want("attn_norm.weight", &[self.width]);
             want("ffn_norm.weight", &[self.width]);
             want("attn_output.weight", &[self.width, self.width]);
-            want("ffn_up.weight", &[self.width, wide]);
+            // phi3 keeps gate and up in one matrix.
+            let up = if self.fused && !self.gpt2 { 2 * wide } else { wide };
+            want("ffn_up.weight", &[self.width, up]);
             want("ffn_down.weight", &[wide, self.width]);
             if self.gpt2 {
                 want("attn_qkv.weight", &[self.width, 3 * self.width]);
@@ -213,6 +223,8 @@ impl Reference {
                 {
                     want(&format!("{name}.bias"), &[length]);
                 }
+            } else if self.fused {
+                want("attn_qkv.weight", &[self.width, self.width + 2 * shared]);
             } else {
                 want("attn_q.weight", &[self.width, self.width]);
                 want("attn_k.weight", &[self.width, shared]);
@@ -317,9 +329,11 @@ impl Run<'_> {
         for head in heads.chunks_exact_mut(width) {
             for pair in 0..width / 2 {
                 let angle = self.position as f64 * self.model.base.powf(-2.0 * pair as f64 / width as f64);
-                let (x, y) = (head[2 * pair], head[2 * pair + 1]);
-                head[2 * pair] = x * angle.cos() - y * angle.sin();
-                head[2 * pair + 1] = x * angle.sin() + y * angle.cos();
+                let (first, second) =
+                    if self.model.neighbours { (2 * pair, 2 * pair + 1) } else { (pair, pair + width / 2) };
+                let (x, y) = (head[first], head[second]);
+                head[first] = x * angle.cos() - y * angle.sin();
+                head[second] = x * angle.sin() + y * angle.cos();
             }
         }
     }
@@ -337,16 +351,19 @@ impl Run<'_> {
         for layer in 0..model.layers {
             let name = |part: &str| format!("blk.{layer}.{part}");
             let input = self.norm(&name("attn_norm"), &stream);
-            let (query, key, value) = if model.gpt2 {
+            let (mut query, mut key, value) = if model.fused {
                 let fused = self.linear(&name("attn_qkv"), &input);
-                (fused[..width].to_vec(), fused[width..2 * width].to_vec(), fused[2 * width..].to_vec())
+                let shared = (fused.len() - width) / 2;
+                let (query, rest) = fused.split_at(width);
+                (query.to_vec(), rest[..shared].to_vec(), rest[shared..].to_vec())
             } else {
-                let mut query = self.linear(&name("attn_q"), &input);
-                let mut key = self.linear(&name("attn_k"), &input);
+                let linear = |part| self.linear(&name(part), &input);
+                (linear("attn_q"), linear("attn_k"), linear("attn_v"))
+            };
+            if !model.gpt2 {
                 self.rotate(&mut query);
                 self.rotate(&mut key);
-                (query, key, self.linear(&name("attn_v"), &input))
-            };
+            }
             self.keys[layer].push(key);
             self.values[layer].push(value);
             let mixed = self.attend(layer, &query);
@@ -360,7 +377,12 @@ impl Run<'_> {
                     *x = 0.5 * *x * (1.0 + inside.tanh());
                 });
             } else {
-                let gate = self.linear(&name("ffn_gate"), &input);
+                let gate = if model.fused {
+                    let up = inner.split_off(inner.len() / 2);
+                    std::mem::replace(&mut inner, up)
+                } else {
+                    self.linear(&name("ffn_gate"), &input)
+                };
                 inner.iter_mut().zip(gate).for_each(|(x, g)| *x *= g / (1.0 + (-g).exp()));
             }
             let written = self.linear(&name("ffn_down"), &inner);

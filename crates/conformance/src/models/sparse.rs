@@ -27,7 +27,7 @@ pub(super) fn front(bytes: u64, architecture: Architecture) -> Result<(Vec<u8>, 
         return Err(too_large());
     }
     let tiny = match architecture {
-        Architecture::Llama => "tiny-llama",
+        Architecture::Llama | Architecture::Qwen2 | Architecture::Phi3 => "tiny-llama",
         Architecture::Gpt2 => "tiny-gpt2",
     };
     let mut recipe = Recipe::named(tiny)?;
@@ -35,7 +35,7 @@ pub(super) fn front(bytes: u64, architecture: Architecture) -> Result<(Vec<u8>, 
     recipe.tensors.matrices = TensorType::F16;
     recipe.sizes.width = WIDTH;
     recipe.sizes.heads = HEADS;
-    recipe.sizes.kv_heads = if architecture == Architecture::Llama { HEADS / 16 } else { HEADS };
+    recipe.sizes.kv_heads = if architecture == Architecture::Gpt2 { HEADS } else { HEADS / 16 };
     recipe.sizes.feed_forward = FEED_FORWARD;
     let vocabulary = Vocabulary::new(recipe.vocabulary);
     let weights = |tensors: &[Tensor]| {

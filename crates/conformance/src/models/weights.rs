@@ -219,12 +219,16 @@ impl<'a> Weights<'a> {
         }
         self.silence(attention, head);
         match self.recipe.architecture {
-            Architecture::Llama => {
+            Architecture::Llama | Architecture::Qwen2 | Architecture::Phi3 => {
                 for pair in 0..width / 4 {
                     let (cosine, sine) = rotary(pair, width, steps);
-                    attention.query.set(query + 2 * pair, self.layout.constant, sharp * cosine);
-                    attention.query.set(query + 2 * pair + 1, self.layout.constant, -sharp * sine);
-                    attention.key.set(key + 2 * pair, self.layout.constant, sharp);
+                    let (first, second) = match self.recipe.architecture {
+                        Architecture::Llama => (2 * pair, 2 * pair + 1),
+                        _ => (pair, pair + width / 2),
+                    };
+                    attention.query.set(query + first, self.layout.constant, sharp * cosine);
+                    attention.query.set(query + second, self.layout.constant, -sharp * sine);
+                    attention.key.set(key + first, self.layout.constant, sharp);
                 }
             }
             Architecture::Gpt2 => {

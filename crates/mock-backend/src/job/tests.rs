@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::ledger::Ledger;
-use crate::model::tests::{gpt2, llama, load};
+use crate::model::tests::{gpt2, llama, load, relative};
 use crate::quant::TensorType;
 
 fn model(threads: usize) -> Arc<Model> {
@@ -38,8 +38,43 @@ fn any_number_of_threads_gives_the_same_bits() {
 }
 
 #[test]
+fn a_model_written_as_qwen2_or_phi3_means_the_same_as_its_llama_file() {
+    let logits = |writer| {
+        let model = Arc::new(load(&writer, &Ledger::new(1 << 30)).unwrap());
+        let (_, bits) = run(&model, "the heart of it", 4, 0.0, 0);
+        bits.into_iter().map(f32::from_bits).collect::<Vec<_>>()
+    };
+    for kind in [TensorType::F32, TensorType::Q8_0] {
+        let [qwen2, phi3] = ["qwen2", "phi3"].map(|name| logits(relative(name, llama(kind))));
+        // The rows of a fused matrix are the rows of its parts, bit for bit.
+        assert_eq!(qwen2, phi3);
+        // Heads are summed in another order than in the llama file.
+        let llama = logits(llama(kind));
+        let worst = llama.iter().zip(&qwen2).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
+        assert!(worst < 1e-3 && llama.len() == qwen2.len(), "{kind:?}: {worst}");
+    }
+}
+
+#[test]
+fn biases_of_qwen2_take_part() {
+    let plain = relative("qwen2", llama(TensorType::F32));
+    let ones: Vec<u8> = [1f32; 64].iter().flat_map(|x| x.to_le_bytes()).collect();
+    for (part, rows) in [("attn_q", 64), ("attn_k", 32), ("attn_v", 32)] {
+        let name = format!("blk.0.{part}.bias");
+        let writer = plain.clone().tensor(&name, &[rows], 0, ones[..4 * rows as usize].to_vec());
+        let [plain, biased] = [&plain, &writer].map(|writer| {
+            let model = Arc::new(load(writer, &Ledger::new(1 << 30)).unwrap());
+            run(&model, "the heart", 2, 0.0, 0).1
+        });
+        assert_ne!(plain, biased, "{name}");
+    }
+}
+
+#[test]
 fn a_prompt_run_at_once_gives_the_bits_of_one_run_token_by_token() {
-    for model in [model(1), Arc::new(load(&gpt2(), &Ledger::new(1 << 30)).unwrap())] {
+    let loaded = |writer| Arc::new(load(&writer, &Ledger::new(1 << 30)).unwrap());
+    let phi3 = relative("phi3", llama(TensorType::Q8_0));
+    for model in [model(1), loaded(gpt2()), loaded(phi3)] {
         let ids = model.tokenizer().encode("some words that are split into tokens").unwrap();
         let logits = |size: usize| {
             let parameters = &model.parameters;

@@ -119,6 +119,60 @@ pub(crate) fn gpt2() -> Writer {
     writer
 }
 
+/// `llama` as a `qwen2` or `phi3` file of the same meaning: rows of queries and keys in the order of halves, biases of
+/// zero where there must be some, and fused matrices where there must be those.
+pub(crate) fn relative(architecture: &str, llama: Writer) -> Writer {
+    let mut writer = Writer { keys: Vec::new(), tensors: Vec::new(), ..llama };
+    for (key, value) in &llama.keys {
+        writer = writer.raw(&key.replace("llama.", &format!("{architecture}.")), value.clone());
+    }
+    writer = writer.string("general.architecture", architecture);
+    for (name, dimensions, kind, data) in &llama.tensors {
+        let row = data.len() / *dimensions.last().unwrap() as usize;
+        let data = match name.ends_with("attn_q.weight") || name.ends_with("attn_k.weight") {
+            true => data.chunks(row * WIDTH / 4).flat_map(|head| halves(head, row)).collect(),
+            false => data.clone(),
+        };
+        writer = writer.tensor(name, dimensions, *kind, data);
+        let projection = ["attn_q", "attn_k", "attn_v"].iter().any(|part| name.contains(part));
+        if architecture == "qwen2" && projection {
+            let rows = dimensions[1];
+            writer = writer.tensor(&name.replace("weight", "bias"), &[rows], 0, vec![0; 4 * rows as usize]);
+        }
+    }
+    if architecture == "phi3" {
+        for layer in 0..2 {
+            writer = fuse(writer, layer, &["attn_q", "attn_k", "attn_v"], "attn_qkv");
+            writer = fuse(writer, layer, &["ffn_gate", "ffn_up"], "ffn_up");
+        }
+    }
+    writer
+}
+
+/// Rows 0, 2, 4, ... of a head, then rows 1, 3, 5, ...
+fn halves(head: &[u8], row: usize) -> Vec<u8> {
+    let rows: Vec<&[u8]> = head.chunks(row).collect();
+    [rows.iter().step_by(2), rows[1..].iter().step_by(2)]
+        .into_iter()
+        .flatten()
+        .copied()
+        .flatten()
+        .copied()
+        .collect()
+}
+
+fn fuse(mut writer: Writer, layer: usize, parts: &[&str], whole: &str) -> Writer {
+    let (mut rows, mut columns, mut number, mut all) = (0, 0, 0, Vec::new());
+    for part in parts {
+        let name = format!("blk.{layer}.{part}.weight");
+        let at = writer.tensors.iter().position(|(other, ..)| *other == name).unwrap();
+        let (_, dimensions, kind, data) = writer.tensors.remove(at);
+        (rows, columns, number) = (rows + dimensions[1], dimensions[0], kind);
+        all.extend(data);
+    }
+    writer.tensor(&format!("blk.{layer}.{whole}.weight"), &[columns, rows], number, all)
+}
+
 pub(crate) fn load(writer: &Writer, ledger: &Arc<Ledger>) -> Result<Model, LoadError> {
     Model::load_from(&writer.bytes().as_slice(), ledger, 1)
 }
@@ -133,7 +187,8 @@ fn refusal(writer: &Writer) -> String {
 
 #[test]
 fn a_model_takes_the_bytes_of_its_tensors_and_gives_them_back() {
-    for writer in [llama(TensorType::Q8_0), llama(TensorType::F32), gpt2()] {
+    let relatives = ["qwen2", "phi3"].map(|name| relative(name, llama(TensorType::F32)));
+    for writer in [llama(TensorType::Q8_0), llama(TensorType::F32), gpt2()].into_iter().chain(relatives) {
         let ledger = Ledger::new(1 << 30);
         let bytes: u64 = writer.tensors.iter().map(|(.., data)| data.len() as u64).sum();
         let model = load(&writer, &ledger).unwrap();
@@ -187,26 +242,29 @@ fn hyper_parameters_that_make_no_model_are_refused() {
     );
     assert!(refusal(&base().u32("llama.rope.dimension_count", 15)).contains("rotary"));
     assert!(refusal(&base().string("llama.rope.scaling.type", "yarn")).contains("rotary scaling"));
+    let long = relative("phi3", base()).tensor("rope_factors_long.weight", &[8], 0, vec![0; 32]);
+    assert_eq!(refusal(&long), "tensor `rope_factors_long.weight` is not supported");
 }
 
 #[test]
 fn every_key_and_tensor_of_a_model_is_needed() {
-    for writer in [llama(TensorType::F32), gpt2()] {
+    let relatives = ["qwen2", "phi3"].map(|name| relative(name, llama(TensorType::F32)));
+    for writer in [llama(TensorType::F32), gpt2()].into_iter().chain(relatives) {
         let optional = [
             "tokenizer.ggml.pre",
             "tokenizer.ggml.token_type",
             "tokenizer.ggml.bos_token_id",
             "tokenizer.ggml.eos_token_id",
-            "llama.attention.head_count_kv",
         ];
-        for (key, _) in writer.keys.iter().filter(|(key, _)| !optional.contains(&key.as_str())) {
+        let needed = |key: &str| !optional.contains(&key) && !key.ends_with("attention.head_count_kv");
+        for (key, _) in writer.keys.iter().filter(|(key, _)| needed(key)) {
             let mut less = writer.clone();
             less.keys.retain(|(name, _)| name != key);
             assert!(!refusal(&less).is_empty());
         }
         for (name, ..) in &writer.tensors {
-            // A bias may be missing; all else may not.
-            if !name.ends_with("bias") || name.contains("norm") {
+            // A bias may be missing, but not of a norm, nor where qwen2 has its only ones; all else may not.
+            if !name.ends_with("bias") || name.contains("norm") || name.contains("attn_q.") {
                 let mut less = writer.clone();
                 less.tensors.retain(|(other, ..)| other != name);
                 assert_eq!(refusal(&less), format!("tensor `{name}` is missing"));
@@ -217,7 +275,8 @@ fn every_key_and_tensor_of_a_model_is_needed() {
 
 #[test]
 fn tensors_of_another_shape_are_refused() {
-    for writer in [llama(TensorType::F32), gpt2()] {
+    let relatives = ["qwen2", "phi3"].map(|name| relative(name, llama(TensorType::F32)));
+    for writer in [llama(TensorType::F32), gpt2()].into_iter().chain(relatives) {
         for (name, dimensions, kind, data) in &writer.tensors {
             let mut turned = dimensions.clone();
             turned[0] /= 2;

@@ -88,8 +88,8 @@ pub fn swiglu(gate: &mut [f32], up: &[f32]) {
 
 /// [`rope::turn`] with the instructions of this file.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub fn turn(values: &mut [f32], head_size: usize, angles: &[(f32, f32)]) {
-    rope::turn(values, head_size, angles);
+pub fn turn(values: &mut [f32], head_size: usize, pairs: rope::Pairs, angles: &[(f32, f32)]) {
+    rope::turn(values, head_size, pairs, angles);
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]

@@ -72,13 +72,13 @@ pub fn swiglu(gate: &mut [f32], up: &[f32]) {
 }
 
 /// Turns every head of `values` (heads, head_size) by `angles`.
-pub fn turn(values: &mut [f32], head_size: usize, angles: &[(f32, f32)]) {
+pub fn turn(values: &mut [f32], head_size: usize, pairs: rope::Pairs, angles: &[(f32, f32)]) {
     #[cfg(target_arch = "x86_64")]
     if simd() {
         // SAFETY: as in `products`.
-        return unsafe { super::avx2::turn(values, head_size, angles) };
+        return unsafe { super::avx2::turn(values, head_size, pairs, angles) };
     }
-    rope::turn(values, head_size, angles);
+    rope::turn(values, head_size, pairs, angles);
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+/// Products of rows in blocks of 32 (Q8_0, Q4_0, Q4_1, Q5_0, Q5_1) with a column of signed bytes.
+///
+/// Four products at a time are exact integers (`__dp4a`). The four of word w of a block go to sum w of eight, times the
+/// scales of weights and activations; in the order "blocks" (Q4_0) the whole block is one integer and there is one sum.
+#pragma once
+
+#include "rows_float.cuh"
+
+namespace worker::kernels {
+
+/// Four scales of a unit, times the column's.
+__device__ __forceinline__ void unit_scales(float (&out)[4], uint2 halves, const float4& x) {
+    out[0] = low_half(halves.x) * x.x;
+    out[1] = high_half(halves.x) * x.y;
+    out[2] = low_half(halves.y) * x.z;
+    out[3] = high_half(halves.y) * x.w;
+}
+
+/// Integers below 2^22 become floats by an addition, which is faster than a conversion: summed on top of the bits of
+/// 1.5 * 2^23 they are the last bits of a float, and what is taken away again is exact.
+constexpr int exact_zero = 0x4b400000;
+__device__ __forceinline__ float exact_float(int sum) { return __int_as_float(sum) - 12582912.0f; }
+
+/// The words of a unit that belong to word `word` of its four blocks.
+__device__ __forceinline__ void column_words(int (&out)[4], const char* column, int unit, int word) {
+    const int4 words = *reinterpret_cast<const int4*>(
+        column + (static_cast<std::size_t>(unit) * 8 + static_cast<unsigned>(word)) * 16);
+    out[0] = words.x;
+    out[1] = words.y;
+    out[2] = words.z;
+    out[3] = words.w;
+}
+
+__device__ __forceinline__ float4 column_scales(const char* column, int units, int unit) {
+    return *reinterpret_cast<const float4*>(column + static_cast<std::size_t>(units) * 128 +
+                                            static_cast<std::size_t>(unit) * 16);
+}
+
+__device__ __forceinline__ float4 column_sums(const char* column, int units, int unit) {
+    return *reinterpret_cast<const float4*>(column + static_cast<std::size_t>(units) * 144 +
+                                            static_cast<std::size_t>(unit) * 16);
+}
+
+/// Q8_0: thread l holds word l of each block.
+struct Q8Row {
+    static constexpr Format format = Format::Bytes;
+    static constexpr int threads = 8;
+    static constexpr int step_columns = unit_columns;
+    static constexpr int together = 8;
+    struct Weights {
+        uint4 words;
+        uint2 scales;
+    };
+    struct Sums {
+        float sum = 0;
+    };
+
+    __device__ static __forceinline__ int steps(int columns) { return units_of(columns); }
+
+    __device__ static __forceinline__ Weights load(const char* row, int columns, int step, int lane) {
+        const std::size_t words = static_cast<std::size_t>(units_of(columns)) * 128;
+        return {stream16(row + static_cast<std::size_t>(step) * 128 + static_cast<unsigned>(lane) * 16),
+                stream8(row + words + static_cast<std::size_t>(step) * 8)};
+    }
+
+    __device__ static __forceinline__ void add(Sums& sums, const Weights& weights, const char* column, int columns,
+                                               int step, int lane) {
+        const int units = units_of(columns);
+        const unsigned words[4] = {weights.words.x, weights.words.y, weights.words.z, weights.words.w};
+        int x[4];
+        float scales[4];
+        column_words(x, column, step, lane);
+        unit_scales(scales, weights.scales, column_scales(column, units, step));
+#pragma unroll
+        for (int block = 0; block < 4; ++block) {
+            const int exact = __dp4a(static_cast<int>(words[block]), x[block], exact_zero);
+            sums.sum = fmaf(scales[block], exact_float(exact), sums.sum);
+        }
+    }
+
+    __device__ static __forceinline__ float finish(Sums& sums, const char*, const char*, int, int) {
+        float sum = sums.sum;
+        for (int distance = threads / 2; distance > 0; distance /= 2) {
+            sum += __shfl_xor_sync(all_lanes, sum, distance);
+        }
+        return sum;
+    }
+};
+
+/// Nibbles, with or without a fifth bit, a minimum, and whole blocks: thread w of four holds words w and w + 4, the
+/// low and the high nibbles of its bytes.
+template <TensorType type, bool whole_blocks = false>
+struct NibbleRow {
+    static constexpr bool has_fifth = type == TensorType::Q5_0 || type == TensorType::Q5_1;
+    static constexpr bool has_minimum = type == TensorType::Q4_1 || type == TensorType::Q5_1;
+    /// What is taken off a quant: four times, as signed bytes.
+    static constexpr int offsets = has_minimum ? 0
+                                   : has_fifth ? static_cast<int>(0xf0f0f0f0u)
+                                               : static_cast<int>(0xf8f8f8f8u);
+    static constexpr int zero = whole_blocks ? 0 : exact_zero;
+    static constexpr Format format = Format::Bytes;
+    static constexpr int threads = 4;
+    static constexpr int step_columns = unit_columns;
+    static constexpr int together = has_minimum ? 4 : 8;
+    struct Weights {
+        uint4 words;
+        uint4 fifths;
+        uint2 scales;
+        uint2 minimums;
+    };
+    struct Sums {
+        float low = 0;
+        float high = 0;
+        float minimums = 0;
+    };
+
+    __device__ static __forceinline__ int steps(int columns) { return units_of(columns); }
+
+    __device__ static __forceinline__ Weights load(const char* row, int columns, int step, int lane) {
+        const auto units = static_cast<std::size_t>(units_of(columns));
+        const auto unit = static_cast<std::size_t>(step);
+        Weights weights = {};
+        weights.words = stream16(row + unit * 64 + static_cast<unsigned>(lane) * 16);
+        row += units * 64;
+        if constexpr (has_fifth) {
+            weights.fifths = stream16(row + unit * 16);
+            row += units * 16;
+        }
+        if constexpr (has_minimum) {
+            const uint4 both = stream16(row + unit * 16);
+            weights.scales = {both.x, both.y};
+            weights.minimums = {both.z, both.w};
+        } else {
+            weights.scales = stream8(row + unit * 8);
+        }
+        return weights;
+    }
+
+    /// Fifth bits `first` to `first + 3` of a block, each in its byte at the place of 16.
+    __device__ static __forceinline__ unsigned fifths_of(unsigned bits, int first) {
+        return ((bits >> first & 15u) * 0x02040810u) & 0x10101010u;
+    }
+
+    __device__ static __forceinline__ void add(Sums& sums, const Weights& weights, const char* column, int columns,
+                                               int step, int lane) {
+        const int units = units_of(columns);
+        const unsigned words[4] = {weights.words.x, weights.words.y, weights.words.z, weights.words.w};
+        const unsigned fifths[4] = {weights.fifths.x, weights.fifths.y, weights.fifths.z, weights.fifths.w};
+        int low_x[4];
+        int high_x[4];
+        float scales[4];
+        column_words(low_x, column, step, lane);
+        column_words(high_x, column, step, lane + 4);
+        unit_scales(scales, weights.scales, column_scales(column, units, step));
+        int low[4];
+        int high[4];
+#pragma unroll
+        for (int block = 0; block < 4; ++block) {
+            unsigned low_quants = words[block] & 0x0f0f0f0fu;
+            unsigned high_quants = words[block] >> 4 & 0x0f0f0f0fu;
+            if constexpr (has_fifth) {
+                low_quants |= fifths_of(fifths[block], 4 * lane);
+                high_quants |= fifths_of(fifths[block], 16 + 4 * lane);
+            }
+            low[block] = __dp4a(static_cast<int>(low_quants), low_x[block], __dp4a(offsets, low_x[block], zero));
+            high[block] = __dp4a(static_cast<int>(high_quants), high_x[block], __dp4a(offsets, high_x[block], zero));
+        }
+        if constexpr (whole_blocks) {
+            add_whole(sums, low, high, scales);
+        } else {
+#pragma unroll
+            for (int block = 0; block < 4; ++block) {
+                sums.low = fmaf(scales[block], exact_float(low[block]), sums.low);
+                sums.high = fmaf(scales[block], exact_float(high[block]), sums.high);
+            }
+        }
+        if constexpr (has_minimum) {
+            float minimums[4];
+            unit_scales(minimums, weights.minimums, column_sums(column, units, step));
+#pragma unroll
+            for (int block = 0; block < 4; ++block) sums.minimums += minimums[block];
+        }
+    }
+
+    __device__ static __forceinline__ float finish(Sums& sums, const char*, const char*, int, int) {
+        if constexpr (whole_blocks) return sums.low;
+        float sum = sums.low + sums.high;
+        for (int distance = threads / 2; distance > 0; distance /= 2) {
+            sum += __shfl_xor_sync(all_lanes, sum, distance);
+        }
+        return sum + sums.minimums;
+    }
+
+   private:
+    /// The four threads' integers of a block are summed in all four, two blocks in the halves of one word: with the
+    /// offset taken off a block's sum is at most 8 * 127 * 32, which 16 bits hold.
+    __device__ static __forceinline__ void add_whole(Sums& sums, const int (&low)[4], const int (&high)[4],
+                                                     const float (&scales)[4]) {
+        static_assert(!has_fifth && !has_minimum, "larger quants need more than 16 bits");
+#pragma unroll
+        for (int pair = 0; pair < 4; pair += 2) {
+            int both = (low[pair] + high[pair]) + (low[pair + 1] + high[pair + 1]) * 65536;
+            both += __shfl_xor_sync(all_lanes, both, 1);
+            both += __shfl_xor_sync(all_lanes, both, 2);
+            const int first = static_cast<std::int16_t>(both & 0xffff);
+            const int second = (both - first) >> 16;
+            sums.low = fmaf(scales[pair], static_cast<float>(first), sums.low);
+            sums.low = fmaf(scales[pair + 1], static_cast<float>(second), sums.low);
+        }
+    }
+};
+
+}  // namespace worker::kernels
