@@ -37,6 +37,9 @@ const INCLUDES: &str = "\
 ";
 const PREAMBLE: &str = include_str!("preamble.c");
 
+/// What the C program looks at only where it is the point: sound libraries may break these.
+const FLAGS: [(&str, &str); 3] = [("INF-10", "lossless"), ("ERR-07", "untouched"), ("MSG-05", "one_unknown")];
+
 /// The C program of a failing program; `trace` is how it went.
 pub fn write(player: &Player, program: &[Op], trace: &[Observation], fault: &Fault, about: &About) -> String {
     let mut writer = Writer {
@@ -145,8 +148,10 @@ impl Writer<'_> {
         if watched {
             let _ = writeln!(text, "    watched = 1;");
         }
-        if self.fault.findings.iter().any(|finding| finding.requirement.as_str() == "INF-10") {
-            let _ = writeln!(text, "    lossless = 1;");
+        for (requirement, flag) in FLAGS {
+            if self.fault.findings.iter().any(|finding| finding.requirement.as_str() == requirement) {
+                let _ = writeln!(text, "    {flag} = 1;");
+            }
         }
         text.push_str(body);
         if rounds && self.fault.kind == Kind::Growth {
@@ -380,7 +385,7 @@ impl Writer<'_> {
             Handle::Null if kind == "job" => {
                 if !self.declared.iter().any(|name| name == "nothing") {
                     self.declared.push("nothing".to_owned());
-                    let _ = writeln!(self.statics, "static struct job nothing;");
+                    let _ = writeln!(self.statics, "static MAYBE_VARIABLE struct job nothing;");
                 }
                 "nothing".to_owned()
             }

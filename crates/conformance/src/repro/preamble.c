@@ -37,6 +37,8 @@ static const char *library;
 static int report = 1;         /* what this program prints goes here */
 static int captured = -1;      /* what the library prints goes here */
 static int watched;            /* whether changes of the process count */
+static int untouched;          /* whether a failed load must leave vram_bytes_used alone (ERR-07) */
+static int one_unknown;        /* whether codes that are none have the message of 99 (MSG-05) */
 static int lossless;           /* whether a refusal may lose no token (INF-10) */
 static int quiet;              /* whether calls are listed */
 static int base_count = -1;    /* devices, as a process of its own counts them */
@@ -309,6 +311,8 @@ MAYBE CudaModel *call_load(const char *what, const char *expected, CudaContext *
     judge(model != NULL, &outs, permit, "a handle", "NULL");
     if (model && vram && (outs.vram_value == 0 || outs.vram_value == 0xF5F5F5F5F5F5F5F5u))
         fault("vram_bytes_used is 0, or not written");
+    if (untouched && !model && vram && outs.vram_value != 0 && outs.vram_value != 0xF5F5F5F5F5F5F5F5u)
+        fault("vram_bytes_used was written by a load that failed");
     *reported = outs.vram_value;
     return model;
 }
@@ -465,6 +469,7 @@ MAYBE void call_message(const char *what, const char *expected, int code) {
         if (seen[at].code == code && (seen[at].text != text || !same)) fault("another pointer or text than before");
         int other_ten = (seen[at].code >= 0 && seen[at].code <= 9) || seen[at].code == 99;
         if (ten && other_ten && seen[at].code != code && same) fault("the message of another code");
+        if (one_unknown && !ten && seen[at].code == 99 && !same) fault("another message than that of 99");
     }
     if (count < 64) {
         seen[count].code = code;
