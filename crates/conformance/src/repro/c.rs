@@ -136,7 +136,7 @@ impl Writer<'_> {
             let seed = if key.is_greedy() { 1 } else { key.seed };
             let _ = writeln!(
                 text,
-                "    learn(&texts[{at}], {file}, {}, {}, {seed}u, {length});",
+                "    learn({at}, &texts[{at}], {file}, {}, {}, {seed}u, {length});",
                 quote(&key.prompt),
                 float(f32::from_bits(key.temperature))
             );
