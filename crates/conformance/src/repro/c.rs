@@ -201,8 +201,8 @@ impl Writer<'_> {
                         self.advance();
                     }
                 }
-                Op::Drain { result, buffer, index, limit, .. } => {
-                    self.drain(*result, *buffer, *index, *limit, body, depth);
+                Op::Drain { result, buffer, index, limit, pause_us } => {
+                    self.drain(*result, (*buffer, *pause_us), *index, *limit, body, depth);
                 }
                 Op::Measure => {
                     self.measure(body, depth);
@@ -261,7 +261,7 @@ impl Writer<'_> {
     fn drain(
         &mut self,
         result: Handle,
-        buffer: i32,
+        (buffer, pause_us): (i32, u32),
         index: Out,
         limit: u32,
         body: &mut String,
@@ -277,13 +277,14 @@ impl Writer<'_> {
             code: Out::Given,
         };
         let what = quote(shown.to_string().as_bytes());
+        let pause = if pause_us > 0 { format!("\n{margin}    usleep({pause_us});") } else { String::new() };
         let _ = writeln!(body, "{margin}for (int turn = 0; turn < {limit} && {job}.handle; turn++) {{");
         let _ = writeln!(
             body,
             "{margin}    int before = {job}.given;\n{margin}    call_next({what}, {ANY_TOKEN}, &{job}, 1, {buffer}, turn % 2, {}, 1);",
             given(index)
         );
-        let _ = writeln!(body, "{margin}    if ({job}.given == before) break;\n{margin}}}");
+        let _ = writeln!(body, "{margin}    if ({job}.given == before) break;{pause}\n{margin}}}");
         for _ in 0..limit {
             let of_this = |one: &Observation| matches!(one.call(), Some(Call::NextToken { result: asked, .. }) if *asked == result);
             let Some(true) = self.next().map(of_this) else { return };
@@ -307,23 +308,23 @@ impl Writer<'_> {
             end += 1;
         }
         for (thread, steps) in bodies.iter().enumerate() {
-            let own: Vec<Observation> = self.trace[first..end]
-                .iter()
-                .filter(|one| usize::from(one.thread) == thread + 1)
-                .map(|one| Observation { thread: 0, ..one.clone() })
-                .collect();
+            let places: Vec<usize> =
+                (first..end).filter(|at| usize::from(self.trace[*at].thread) == thread + 1).collect();
+            let own: Vec<Observation> =
+                places.iter().map(|at| Observation { thread: 0, ..self.trace[*at].clone() }).collect();
+            let stop = places.iter().position(|at| *at == self.stop).unwrap_or(usize::MAX);
             let mut inner = Writer {
                 player: self.player,
                 oracle: self.player.oracle(),
                 trace: &own,
                 at: 0,
-                stop: usize::MAX,
+                stop,
                 fault: self.fault,
                 statics: std::mem::take(&mut self.statics),
                 functions: std::mem::take(&mut self.functions),
                 files: std::mem::take(&mut self.files),
                 texts: std::mem::take(&mut self.texts),
-                figures: BTreeMap::new(),
+                figures: self.figures.clone(),
                 declared: std::mem::take(&mut self.declared),
                 number: self.number,
                 over: false,
