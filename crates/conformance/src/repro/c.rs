@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use worker_contract::describe_code;
 
 use super::About;
-use crate::fuzz::judge::{Fault, Kind, Player, is_in_rounds};
+use crate::fuzz::judge::{CONFIRMED, Fault, Kind, Player, is_in_rounds};
 use crate::fuzz::known::KnownTexts;
 use crate::generate::KEEPER;
 use crate::oracle::reference::{Key, Refusal};
@@ -224,7 +224,8 @@ impl Writer<'_> {
             let _ = writeln!(body, "{margin}uint64_t figures[MOST_ROUNDS] = {{0}}, figure = 0;");
             let _ = writeln!(body, "{margin}int rounds = 0;");
             let _ = writeln!(body, "{margin}(void)figures;\n{margin}(void)figure;");
-            let _ = writeln!(body, "{margin}for (; rounds < {times}; rounds++) {{");
+            // As many as growth was confirmed over.
+            let _ = writeln!(body, "{margin}for (; rounds < {}; rounds++) {{", times * CONFIRMED);
         } else {
             let _ = writeln!(body, "{margin}for (int time = 0; time < {times}; time++) {{");
         }

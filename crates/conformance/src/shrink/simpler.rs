@@ -48,6 +48,8 @@ pub fn of(op: &Op) -> Vec<Vec<Op>> {
             }
             options
         }
+        // Growth takes its number of rounds to be told from noise.
+        Op::Repeat(_, body) if body.contains(&Op::Measure) => Vec::new(),
         Op::Repeat(times, body) => {
             let mut options = vec![body.clone()];
             if *times as usize * body.len() <= FEW as usize {
