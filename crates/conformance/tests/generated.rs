@@ -30,7 +30,7 @@ const SAMPLE: [&str; 5] =
     ["second-job-harms", "end-reports-4", "job-keeps-usage", "exit-in-free-midway", "failed-load-keeps-vram"];
 
 /// What a caller cannot see, or not with programs of this form, and why.
-const UNSEEN: [(&str, &str); 28] = [
+const UNSEEN: [(&str, &str); 29] = [
     ("gpt2-refused", "without a profile, a model that does not load is not asked for"),
     ("no-device-unknown", "needs a machine without devices"),
     ("no-device-negative", "needs a machine without devices"),
@@ -59,6 +59,7 @@ const UNSEEN: [(&str, &str); 28] = [
     ("sick-reports-99", "needs an injected fault"),
     ("oom-reports-4", "needs an injected fault"),
     ("fault-sticks", "needs an injected fault"),
+    ("no-job-after-oom", "needs an injected fault"),
 ];
 
 fn root() -> PathBuf {

@@ -18,6 +18,9 @@ const CONFIRM: u32 = 3;
 /// Times that one is played to tell how often it fails, where it does not always.
 const TRIES: u32 = 24;
 
+/// Times that the small program is played before it is said not to fail after all.
+const AGAIN: u32 = 8;
+
 /// How surely a program fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Steadiness {
@@ -98,7 +101,7 @@ pub fn reduce(player: &Player, case: &Case, attempts: usize) -> Result<Failing, 
     let shrunk = shrink(&case.program, &player.menu().refused(), budget, &mut fails)?;
     // Once more, for the trace of what is shown; renumbering changes no call.
     let mut found = None;
-    for _ in 0..tries.max(1) {
+    for _ in 0..tries.max(AGAIN) {
         let played = player.play(&shrunk.program)?;
         let fault = played.faults.iter().find(|fault| wanted.is_like(fault)).cloned();
         if let Some(fault) = fault {
@@ -111,7 +114,10 @@ pub fn reduce(player: &Player, case: &Case, attempts: usize) -> Result<Failing, 
             let findings = blame(player, &trace, &fault)?;
             (trace, Fault { findings: only_counted(findings, wanted), ..fault })
         }
-        None => (Vec::new(), wanted.clone()),
+        None => {
+            steadiness = Steadiness::Flaky(0, AGAIN);
+            (Vec::new(), wanted.clone())
+        }
     };
     if steadiness != Steadiness::Always {
         steadiness = self::steadiness(player, &shrunk.program, wanted, TRIES)?;

@@ -14,6 +14,9 @@ use crate::program::{Call, Handle, Op, Program, Text};
 use crate::steps::rounds::growth;
 use crate::trace::{Cause, Event, Observation, Outcome};
 
+/// Growth is confirmed over so many times the rounds that it first showed in.
+pub const CONFIRMED: u32 = 3;
+
 /// What a fault is about, as far as shrinking must keep to it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
@@ -184,7 +187,7 @@ impl Player {
         }
         let Some(first) = self.growths(&played.trace).into_iter().next() else { return Ok(None) };
         let longer = |op: &Op| match op {
-            Op::Repeat(times, body) => Op::Repeat(times * 3, body.clone()),
+            Op::Repeat(times, body) => Op::Repeat(times * CONFIRMED, body.clone()),
             other => other.clone(),
         };
         let again = self.trace(&program.iter().map(longer).collect::<Vec<_>>())?;
@@ -197,7 +200,7 @@ impl Player {
         let finding = Finding {
             requirement,
             level: requirement.requirement().level,
-            call: format!("{} rounds of the program", crate::generate::ROUNDS * 3),
+            call: format!("{} rounds of the program", crate::generate::ROUNDS * CONFIRMED),
             expected: format!("{what} does not grow from round to round"),
             observed: format!("from {from} to {to}"),
         };

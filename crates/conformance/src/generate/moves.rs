@@ -89,7 +89,7 @@ fn anytime(sketch: &Sketch) -> Vec<(u32, Drawn)> {
 
 /// The messages of the ten codes, and of some that are none.
 fn all_messages() -> Program {
-    let codes = (0..10).chain([99, -1, 250, i32::MIN]);
+    let codes = (0..=9).chain([99, -1, 250, i32::MIN]);
     codes.map(|code| Op::Call(Call::ErrorMessage { code })).collect()
 }
 

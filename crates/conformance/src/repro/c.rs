@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use worker_contract::describe_code;
 
 use super::About;
-use crate::fuzz::judge::{Fault, Kind, Player, is_in_rounds};
+use crate::fuzz::judge::{CONFIRMED, Fault, Kind, Player, is_in_rounds};
 use crate::fuzz::known::KnownTexts;
 use crate::generate::KEEPER;
 use crate::oracle::reference::{Key, Refusal};
@@ -36,6 +36,9 @@ const INCLUDES: &str = "\
 #include <unistd.h>
 ";
 const PREAMBLE: &str = include_str!("preamble.c");
+
+/// What the C program looks at only where it is the point: sound libraries may break these.
+const FLAGS: [(&str, &str); 3] = [("INF-10", "lossless"), ("ERR-07", "untouched"), ("MSG-05", "one_unknown")];
 
 /// The C program of a failing program; `trace` is how it went.
 pub fn write(player: &Player, program: &[Op], trace: &[Observation], fault: &Fault, about: &About) -> String {
@@ -133,7 +136,7 @@ impl Writer<'_> {
             let seed = if key.is_greedy() { 1 } else { key.seed };
             let _ = writeln!(
                 text,
-                "    learn(&texts[{at}], {file}, {}, {}, {seed}u, {length});",
+                "    learn({at}, &texts[{at}], {file}, {}, {}, {seed}u, {length});",
                 quote(&key.prompt),
                 float(f32::from_bits(key.temperature))
             );
@@ -145,8 +148,10 @@ impl Writer<'_> {
         if watched {
             let _ = writeln!(text, "    watched = 1;");
         }
-        if self.fault.findings.iter().any(|finding| finding.requirement.as_str() == "INF-10") {
-            let _ = writeln!(text, "    lossless = 1;");
+        for (requirement, flag) in FLAGS {
+            if self.fault.findings.iter().any(|finding| finding.requirement.as_str() == requirement) {
+                let _ = writeln!(text, "    {flag} = 1;");
+            }
         }
         text.push_str(body);
         if rounds && self.fault.kind == Kind::Growth {
@@ -196,8 +201,8 @@ impl Writer<'_> {
                         self.advance();
                     }
                 }
-                Op::Drain { result, buffer, index, limit, .. } => {
-                    self.drain(*result, *buffer, *index, *limit, body, depth);
+                Op::Drain { result, buffer, index, limit, pause_us } => {
+                    self.drain(*result, (*buffer, *pause_us), *index, *limit, body, depth);
                 }
                 Op::Measure => {
                     self.measure(body, depth);
@@ -219,7 +224,8 @@ impl Writer<'_> {
             let _ = writeln!(body, "{margin}uint64_t figures[MOST_ROUNDS] = {{0}}, figure = 0;");
             let _ = writeln!(body, "{margin}int rounds = 0;");
             let _ = writeln!(body, "{margin}(void)figures;\n{margin}(void)figure;");
-            let _ = writeln!(body, "{margin}for (; rounds < {times}; rounds++) {{");
+            // As many as growth was confirmed over.
+            let _ = writeln!(body, "{margin}for (; rounds < {}; rounds++) {{", times * CONFIRMED);
         } else {
             let _ = writeln!(body, "{margin}for (int time = 0; time < {times}; time++) {{");
         }
@@ -256,7 +262,7 @@ impl Writer<'_> {
     fn drain(
         &mut self,
         result: Handle,
-        buffer: i32,
+        (buffer, pause_us): (i32, u32),
         index: Out,
         limit: u32,
         body: &mut String,
@@ -272,13 +278,14 @@ impl Writer<'_> {
             code: Out::Given,
         };
         let what = quote(shown.to_string().as_bytes());
+        let pause = if pause_us > 0 { format!("\n{margin}    usleep({pause_us});") } else { String::new() };
         let _ = writeln!(body, "{margin}for (int turn = 0; turn < {limit} && {job}.handle; turn++) {{");
         let _ = writeln!(
             body,
             "{margin}    int before = {job}.given;\n{margin}    call_next({what}, {ANY_TOKEN}, &{job}, 1, {buffer}, turn % 2, {}, 1);",
             given(index)
         );
-        let _ = writeln!(body, "{margin}    if ({job}.given == before) break;\n{margin}}}");
+        let _ = writeln!(body, "{margin}    if ({job}.given == before) break;{pause}\n{margin}}}");
         for _ in 0..limit {
             let of_this = |one: &Observation| matches!(one.call(), Some(Call::NextToken { result: asked, .. }) if *asked == result);
             let Some(true) = self.next().map(of_this) else { return };
@@ -302,23 +309,23 @@ impl Writer<'_> {
             end += 1;
         }
         for (thread, steps) in bodies.iter().enumerate() {
-            let own: Vec<Observation> = self.trace[first..end]
-                .iter()
-                .filter(|one| usize::from(one.thread) == thread + 1)
-                .map(|one| Observation { thread: 0, ..one.clone() })
-                .collect();
+            let places: Vec<usize> =
+                (first..end).filter(|at| usize::from(self.trace[*at].thread) == thread + 1).collect();
+            let own: Vec<Observation> =
+                places.iter().map(|at| Observation { thread: 0, ..self.trace[*at].clone() }).collect();
+            let stop = places.iter().position(|at| *at == self.stop).unwrap_or(usize::MAX);
             let mut inner = Writer {
                 player: self.player,
                 oracle: self.player.oracle(),
                 trace: &own,
                 at: 0,
-                stop: usize::MAX,
+                stop,
                 fault: self.fault,
                 statics: std::mem::take(&mut self.statics),
                 functions: std::mem::take(&mut self.functions),
                 files: std::mem::take(&mut self.files),
                 texts: std::mem::take(&mut self.texts),
-                figures: BTreeMap::new(),
+                figures: self.figures.clone(),
                 declared: std::mem::take(&mut self.declared),
                 number: self.number,
                 over: false,
@@ -380,7 +387,7 @@ impl Writer<'_> {
             Handle::Null if kind == "job" => {
                 if !self.declared.iter().any(|name| name == "nothing") {
                     self.declared.push("nothing".to_owned());
-                    let _ = writeln!(self.statics, "static struct job nothing;");
+                    let _ = writeln!(self.statics, "static MAYBE_VARIABLE struct job nothing;");
                 }
                 "nothing".to_owned()
             }

@@ -39,7 +39,8 @@ pub fn of(op: &Op) -> Vec<Vec<Op>> {
             options
         }
         Op::Threads(bodies) => {
-            let mut options: Vec<Vec<Op>> = vec![bodies.concat()];
+            let reversed: Vec<Vec<Op>> = bodies.iter().rev().cloned().collect();
+            let mut options: Vec<Vec<Op>> = vec![bodies.concat(), reversed.concat()];
             for at in 0..bodies.len() {
                 let mut fewer = bodies.clone();
                 fewer.remove(at);
@@ -47,6 +48,8 @@ pub fn of(op: &Op) -> Vec<Vec<Op>> {
             }
             options
         }
+        // Growth takes its number of rounds to be told from noise.
+        Op::Repeat(_, body) if body.contains(&Op::Measure) => Vec::new(),
         Op::Repeat(times, body) => {
             let mut options = vec![body.clone()];
             if *times as usize * body.len() <= FEW as usize {
