@@ -40,6 +40,7 @@ Placed measure(const std::string& name, const gguf::TensorInfo& info) {
 
 WeightTable::WeightTable(const gguf::Header& header) {
     std::vector<const std::pair<const std::string, gguf::TensorInfo>*> order;
+    order.reserve(header.tensors.size());
     for (const auto& tensor : header.tensors) order.push_back(&tensor);
     std::sort(order.begin(), order.end(),
               [](const auto* a, const auto* b) { return a->second.offset < b->second.offset; });

@@ -82,6 +82,7 @@ void place(std::vector<Named>& tensors, std::uint64_t header_end, std::uint64_t 
         info.offset += start;
     }
     std::vector<const Named*> order;
+    order.reserve(tensors.size());
     for (const Named& tensor : tensors) order.push_back(&tensor);
     std::sort(order.begin(), order.end(),
               [](const Named* a, const Named* b) { return a->info.offset < b->info.offset; });
