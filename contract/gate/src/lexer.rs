@@ -207,10 +207,13 @@ fn bare(raw: &str) -> String {
         Some(block) => block.strip_suffix("*/").unwrap_or(block),
         None => raw,
     };
-    let lines = inner.lines().map(|line| {
+    // `///<` and its like point back; elsewhere the sign is part of the text.
+    let back = ["/**<", "/*!<", "///<", "//!<"].iter().any(|begin| raw.starts_with(begin));
+    let lines = inner.lines().enumerate().map(|(number, line)| {
         let line = line.trim();
         let line = line.trim_start_matches('/').trim_start_matches('*').trim_start_matches('!');
-        line.strip_prefix('<').unwrap_or(line).trim().trim_end_matches('*').trim_end()
+        let line = if back && number == 0 { line.strip_prefix('<').unwrap_or(line) } else { line };
+        line.trim().trim_end_matches('*').trim_end()
     });
     lines.collect::<Vec<_>>().join("\n").trim().to_owned()
 }

@@ -166,6 +166,12 @@ rules! {
         "Pragmas such as `pack` change layouts, visibility or diagnostics, often beyond the end of the header. `#error` and `#line` have no place in an interface either.";
     LanguagesDiffer = "languages-differ", BreakingBinary, "C and C++ see different interfaces",
         "The header has to declare one interface in both languages; a C++ host would otherwise call what a C library does not have.";
+    LibrarySymbol = "library-lacks-symbol", BreakingBinary, "a library does not export a function",
+        "A host that loads the library does not find the function. Only unmangled function symbols of default visibility count.";
+    LibrarySignature = "library-signature-differs", BreakingBinary, "a library was built with another signature",
+        "The debug information of the library tells how its author declared the function, and that is not how hosts call it.";
+    LibrarySoname = "library-soname-differs", BreakingBinary, "a library names another version in its SONAME",
+        "The loader finds libraries by their SONAME: one that ends in another major version than the contract's stands for another contract.";
     PrototypeLost = "prototype-lost", BreakingSource, "a function no longer declares its parameters",
         "In C `()` says nothing about parameters, so the compiler lets any call pass. `(void)` says that there is none.";
     QualifierChanged = "qualifier-changed", BreakingSource, "const or another qualifier came or went",
@@ -258,6 +264,8 @@ rules! {
         "It is part of what is shipped, and so of the contract.";
     CodeAdded = "code-added", CompatibleAddition, "there is a new declaration of another kind",
         "Assertions, templates, namespaces and the like are part of what every host compiles.";
+    LibraryRecommendation = "library-recommendation", Editorial, "a library does not follow a recommendation",
+        "The contract says SHOULD: the library is sound, and may still surprise hosts, for instance with symbols that take the place of theirs.";
     Reworded = "doc-reworded", Editorial, "a comment is worded differently",
         "The words differ, the facts that were read from them are the same: numbers, codes, requirements, NULL, ownership, threads, negations and duties.";
 }

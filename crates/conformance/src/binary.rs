@@ -2,7 +2,9 @@
 
 mod dwarf;
 mod flags;
+mod soname;
 mod symbols;
+
 
 use std::path::Path;
 

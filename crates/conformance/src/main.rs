@@ -31,6 +31,9 @@ enum Command {
     Run(Run),
     /// List the requirements of the contract.
     List,
+    /// Guard the contract: compare headers and libraries with the lock.
+    #[command(subcommand)]
+    Contract(worker_conformance::contract::Command),
 }
 
 const RUN_HELP: &str = "\
@@ -77,6 +80,7 @@ fn main() -> Status {
     let result = match program.command {
         Command::Run(run) => execute(run),
         Command::List => Ok(list()),
+        Command::Contract(command) => worker_conformance::contract::run(&command),
     };
     match result {
         Ok(code) => code.into(),

@@ -34,7 +34,8 @@ pub(super) fn compare(old: &Interface, new: &Interface) -> Vec<Found> {
     for (header, after) in &new.surfaces {
         if !old.surfaces.contains_key(header) {
             found.push(Found::new(Rule::HeaderAdded, header, header, 1, "", header));
-            let like = Surface { guard: after.guard.clone(), ..nothing.clone() };
+            let mut like = nothing.clone();
+            like.guard.clone_from(&after.guard);
             pair(header, &like, after, old, &mut found);
         }
         let same = |(other, surface): &(&String, &Surface)| *other != header && surface.guard == after.guard;

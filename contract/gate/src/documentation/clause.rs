@@ -103,7 +103,15 @@ fn abbreviation(part: &str) -> bool {
     }) && !part.ends_with("no")
 }
 
-const NUMBERS: [(&str, &str); 14] = [
+const NUMBERS: [(&str, &str); 22] = [
+    ("eleven", "11"),
+    ("fifteen", "15"),
+    ("sixteen", "16"),
+    ("twenty", "20"),
+    ("hundred", "100"),
+    ("thousand", "1000"),
+    ("million", "1000000"),
+    ("dozen", "12"),
     ("zero", "0"),
     ("two", "2"),
     ("both", "2"),
@@ -279,6 +287,7 @@ fn prepare(text: &str, parameters: &[String]) -> String {
     static RANGE: OnceLock<Regex> = OnceLock::new();
     static OPEN_RANGE: OnceLock<Regex> = OnceLock::new();
     static BELOW: OnceLock<Regex> = OnceLock::new();
+    static NO_LIST: OnceLock<Regex> = OnceLock::new();
     let mut text = format!(" {} ", text.to_lowercase());
     // `as for ctx`, so that short names of parameters are not taken for nouns.
     let as_for = regex(&AS_FOR, r"\b(?:(?:the )?same )?(?:as|like|likewise|see|just as) (?:for |with |in |of )?(?:the )?(\w+)");
@@ -290,8 +299,12 @@ fn prepare(text: &str, parameters: &[String]) -> String {
     text = replaced.into_owned();
     let below = regex(&BELOW, r"(\w+)\(\) ?- ?1\b");
     text = below.replace_all(&text, "{beneath $1}").into_owned();
-    text = lexicon().replace_phrases(&text).split_whitespace().collect::<Vec<_>>().join(" ");
-    text = format!(" {text} ");
+    // `no exception, no panic` says what `no exception, panic` says.
+    let no_list = regex(&NO_LIST, r"\bno ((?:\w+, )*\w+), (?:and |or )?no (\w+)");
+    while no_list.is_match(&text) {
+        text = no_list.replace(&text, "no $1, $2").into_owned();
+    }
+    text = format!(" {} ", lexicon().replace_phrases(&text));
     let open = regex(&OPEN_RANGE, r"(?:from |between )?(-?\d[\d.]*)\s*(?:to )?\{LT\}\s*(?:the )?(?:value of |result of |number of |return value of )?(?:the )?(\w+)\(\)");
     text = open.replace_all(&text, "{range $1 beneath $2}").into_owned();
     let range = regex(
@@ -309,7 +322,7 @@ fn prepare(text: &str, parameters: &[String]) -> String {
             return whole.to_owned();
         }
         let end = captures.get(3).map_or("", |m| m.as_str());
-        let exclusive = end.contains("exclusive") || interval && end.contains(')');
+        let exclusive = whole.contains("exclusive") && !whole.contains("inclusive") || interval && end.contains(')');
         let trim = |text: &str| number(text).trim_start_matches("number ").to_owned();
         let upper = captures[2].trim_matches(['{', '}']).to_owned();
         let upper = if upper.starts_with("beneath") { upper } else { trim(&upper) };

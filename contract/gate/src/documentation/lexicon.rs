@@ -80,10 +80,11 @@ impl Lexicon {
 
     /// The text, in lower case, with phrases replaced by concepts in braces.
     pub(super) fn replace_phrases(&self, text: &str) -> String {
-        let mut text = text.to_owned();
+        let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut text = one_line(text);
         for (regex, concepts) in &self.phrases {
             if regex.is_match(&text) {
-                text = regex.replace_all(&text, concepts.as_str()).into_owned();
+                text = one_line(&regex.replace_all(&text, concepts.as_str()));
             }
         }
         text
