@@ -119,11 +119,11 @@ fn a_draft_covers_nothing_until_it_is_filled_and_then_leads_to_a_lock() {
 
     Copy::fill(&draft);
     let outcome = copy.check();
-    assert_eq!((outcome.verdict.clone(), texts(&outcome)), (Verdict::Covered, vec![]));
+    assert_eq!((outcome.verdict, texts(&outcome)), (Verdict::Covered, vec![]));
     let lock = propose::lock(&copy.request("lock/1.0.yaml"), &outcome).unwrap();
     assert_eq!(lock.file_name().unwrap(), "2.0.yaml");
     let after = check::run(&copy.request("lock/2.0.yaml")).unwrap();
-    assert_eq!((after.verdict, texts(&after.clone()).len(), after.differences.len()), (Verdict::Unchanged, 0, 0));
+    assert_eq!((after.verdict, texts(&after).len(), after.differences.len()), (Verdict::Unchanged, 0, 0));
 
     // What is locked stays as it is.
     std::fs::write(&draft, std::fs::read_to_string(&draft).unwrap() + "\n# later\n").unwrap();

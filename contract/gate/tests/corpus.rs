@@ -112,3 +112,8 @@ fn broken_promises_of_the_documentation_are_found() {
 fn rewordings_of_the_documentation_are_let_through() {
     check("rewordings.yaml");
 }
+
+#[test]
+fn what_somebody_might_try_is_found_and_honest_rewording_passes() {
+    check("hostile.yaml");
+}
