@@ -12,7 +12,7 @@ endif
 profile := fixtures/profiles/$(or $(MODEL),mock).yaml
 report := target/conformance/report$(MODEL:%=-%).json
 
-.PHONY: conformance release fetch-smollm2 test self-test setup bench fmt lint format-check clippy docs clean
+.PHONY: conformance release fetch-smollm2 test self-test contract-check abidiff-table setup bench fmt lint format-check clippy docs clean
 
 # Exit code 3, incomplete, is success here; README.md says so.
 conformance: release $(MODEL:%=fetch-%)
@@ -34,6 +34,18 @@ test:
 self-test:
 	tools/setup test
 	cargo test --release -p worker-conformance --test defects -- --ignored --nocapture
+
+# The headers against the lock and with real compilers, and the reference backend against the contract.
+contract-check: release
+	tools/setup test
+	target/release/worker-conformance contract check
+	target/release/worker-conformance contract verify-headers --library target/release/libworker_mock.so
+	target/release/worker-conformance contract check-library target/release/libworker_mock.so
+
+# What abidiff finds in the corpus of mutations: contract/gate/ABIDIFF.md.
+abidiff-table:
+	tools/setup abidiff
+	cargo run --release -p worker-gate --example abidiff-table
 
 setup:
 	tools/setup all

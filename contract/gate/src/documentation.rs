@@ -229,6 +229,10 @@ fn compare_texts(before: &Text, after: &Text) -> Vec<(Rule, String, String, Stri
         if gained && matches!(section, Section::Parameter(_)) && after.parameters.is_empty() && n.clauses.is_empty() {
             continue;
         }
+        if matches!(section, Section::Parameter(_)) && !gained && wrong_way(o, n) {
+            let way = |facts: &Facts| facts.direction.clone().unwrap_or_default();
+            found.push((Rule::ParameterMeaningChanged, section.name(), way(o), way(n)));
+        }
         if let Some((differences, before, after)) = compare_sections(section, &o.clauses, &n.clauses) {
             found.push((rule(section, &differences, &before, &after), section.name(), before.text, after.text));
         }
@@ -240,6 +244,17 @@ fn compare_texts(before: &Text, after: &Text) -> Vec<(Rule, String, String, Stri
         }
     }
     found
+}
+
+/// Whether the direction of a parameter is now another than was said, or than its description shows.
+fn wrong_way(old: &Facts, new: &Facts) -> bool {
+    let receives = old.clauses.iter().any(|clause| clause.text.to_lowercase().contains("receives"));
+    match (old.direction.as_deref(), new.direction.as_deref()) {
+        (Some(old), Some(new)) => old != new,
+        (None, Some("in")) => receives,
+        (None, Some(_)) => !receives,
+        (_, None) => false,
+    }
 }
 
 fn read(text: &Text) -> BTreeMap<Section, Facts> {
@@ -255,6 +270,7 @@ fn read(text: &Text) -> BTreeMap<Section, Facts> {
         entry.requirements.extend(facts.requirements);
         entry.references.extend(facts.references);
         entry.clauses.extend(facts.clauses);
+        entry.direction = entry.direction.take().or(facts.direction);
     }
     all
 }
@@ -274,7 +290,7 @@ fn compare_sections(section: &Section, old: &[Clause], new: &[Clause]) -> Option
     }
     for one in left {
         let twin = new.iter().enumerate().find(|(at, other)| {
-            !taken[*at] && one.differences(other, summary).is_empty() && (!other.is_empty() || one.is_empty())
+            !taken[*at] && one.differences(other, false).is_empty() && (!other.is_empty() || one.is_empty())
         });
         match twin {
             Some((at, _)) => taken[at] = true,
@@ -284,7 +300,11 @@ fn compare_sections(section: &Section, old: &[Clause], new: &[Clause]) -> Option
     for (other, _) in new.iter().zip(&taken).filter(|(_, taken)| !**taken) {
         after.merge(other);
     }
-    let differences = before.differences(&after, summary);
+    let mut differences = before.differences(&after, summary);
+    // A duty that no sentence had before is new, whatever it is about.
+    if before.text.is_empty() && after.bag.contains_key("DUTY") {
+        differences.push(("DUTY".to_owned(), true));
+    }
     (!differences.is_empty()).then_some((differences, before, after))
 }
 
@@ -307,7 +327,7 @@ fn rule(section: &Section, differences: &[(String, bool)], before: &Clause, afte
         _ if speaks_of("NULL") => Rule::NullChanged,
         Section::Titled(title) if ["order", "memory", "layers"].contains(&title.as_str()) => Rule::OwnershipChanged,
         _ if any(&|fact| ["SERIAL", "CONCURRENT", "THREAD"].contains(&fact)) => Rule::ThreadsChanged,
-        _ if any(&|fact| ["NOT", "MAY", "SHOULD", "ONLY", "EVERY", "IFF", "SOME", "EXACT"].contains(&fact)) => {
+        _ if any(&|fact| ["NOT", "MAY", "SHOULD", "DUTY", "ONLY", "EVERY", "IFF", "SOME", "EXACT"].contains(&fact)) => {
             Rule::ModalityChanged
         }
         Section::Return => Rule::ReturnChanged,

@@ -383,7 +383,21 @@ mod tests {
                 problems(&record, Some(1), "2026-02-01").join("; ")
             })
             .collect();
-        insta::assert_snapshot!(found.join("\n"), @"");
+        insta::assert_snapshot!(found.join("\n"), @r"
+        record: 2 is not the number in the file's name
+        title: is empty
+        justification: holds a placeholder
+        justification: is too short to say anything
+        impact.GPT: holds a placeholder
+        approval.by: holds a placeholder
+        approval.date: `2026-02-30` is no date of the form 2026-01-31
+        notifications: the GPT team was not told
+        notifications: Foundation: 2027-01-01 is in the future
+        differences: there is none, so nothing is covered
+        to: 1.0 to 1.1 is too small a step; doc-range-changed needs a major version bump
+        to: 1.0 does not come after 1.0
+        to: 1.0 to 3.0 is too small a step; doc-range-changed needs a major version bump
+        ");
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub(super) struct Facts {
     pub references: BTreeSet<String>,
     /// Sentences.
     pub clauses: Vec<Clause>,
+    /// Whether a parameter is said to go in, out or both ways, as in `@param[out]`.
+    pub direction: Option<String>,
 }
 
 fn regex(cell: &'static OnceLock<Regex>, pattern: &str) -> &'static Regex {
@@ -43,6 +45,10 @@ impl Facts {
         static REQUIREMENT: OnceLock<Regex> = OnceLock::new();
         static REFERENCE: OnceLock<Regex> = OnceLock::new();
         static BRACKET: OnceLock<Regex> = OnceLock::new();
+        let (direction, text) = match text.strip_prefix("direction").and_then(|text| text.split_once(' ')) {
+            Some((way, text)) => (Some(way.to_owned()), text),
+            None => (None, text),
+        };
         let reference = regex(&REFERENCE, r"\bM\d-W-\d+\b|\bCUDA-\d{4}\b");
         let requirement = regex(&REQUIREMENT, r"\b[A-Z][A-Z0-9]{1,9}-\d{1,3}\b");
         let references = reference.find_iter(text).map(|m| m.as_str().to_owned()).collect();
@@ -60,7 +66,7 @@ impl Facts {
         let bracket = regex(&BRACKET, r"\[[\s,;]*\]|\s\([\s,;]*\)|,\s*(?:,\s*)+");
         let rest = bracket.replace_all(&rest, " ");
         let clauses = split(&rest, codes).into_iter().map(|part| Clause::read(&part, own, parameters)).collect();
-        Self { requirements, references, clauses }
+        Self { requirements, references, clauses, direction }
     }
 }
 
@@ -157,6 +163,9 @@ impl Clause {
             }
             *clause.bag.entry(fact).or_default() += 1;
         }
+        if ["by the host", "by the caller", "by the library", "by the backend"].iter().any(|by| prepared.contains(by)) {
+            clause.orders.remove("actor");
+        }
         if related {
             relation.dedup();
             clause.orders.insert("relation", relation);
@@ -173,10 +182,7 @@ impl Clause {
             }
         };
         if let Some(inner) = token.strip_prefix('{').and_then(|token| token.strip_suffix('}')) {
-            let fact = match inner.split_once(' ') {
-                Some(("range", _)) => inner.to_owned(),
-                _ => inner.to_owned(),
-            };
+            let fact = inner.to_owned();
             match fact.as_str() {
                 "TO" => return None,
                 _ if fact.starts_with("range ") => ordered("number", &fact),
@@ -224,7 +230,7 @@ impl Clause {
 
     /// Whether nothing in it is a promise.
     pub(super) fn is_empty(&self) -> bool {
-        self.bag.is_empty()
+        self.bag.keys().all(|fact| lexicon().count(fact) == Count::None)
     }
 
     /// Both clauses as one.
@@ -256,6 +262,9 @@ impl Clause {
                 new = new.min(1);
             }
             let forgiven = summary && !matches!(fact.as_str(), "NOT" | "MAY" | "SHOULD");
+            if count == Count::None {
+                continue;
+            }
             if old > new && count != Count::New && !forgiven {
                 found.push((fact.clone(), false));
             } else if old < new && count != Count::Lost {
@@ -265,7 +274,9 @@ impl Clause {
         if found.is_empty() && !summary {
             let kinds: BTreeSet<&&str> = self.orders.keys().chain(other.orders.keys()).collect();
             for kind in kinds {
-                if self.orders.get(*kind) != other.orders.get(*kind) {
+                // A sentence in the passive names no actor first or last.
+                let passive = **kind == "actor" && (self.orders.get(*kind).is_none() || other.orders.get(*kind).is_none());
+                if !passive && self.orders.get(*kind) != other.orders.get(*kind) {
                     found.push((format!("order of {kind}s"), true));
                 }
             }
@@ -309,7 +320,7 @@ fn prepare(text: &str, parameters: &[String]) -> String {
     text = open.replace_all(&text, "{range $1 beneath $2}").into_owned();
     let range = regex(
         &RANGE,
-        r"(?:\bfrom |\bbetween |\bin |\[ ?|\{GE\} )?(-?\d[\d.]*\d|-?\d)(?: ?\([a-z{}A-Z ]*\))? ?(?:to \{TO\}|\{TO\}|to|through|and|\.\.\.?=?|-|,| and \{LE\}) ?(?:\{TO\} )?(-?\d[\d.]*\d|-?\d|\{beneath \w+\})(?: ?\([a-z{}A-Z ]*\))?( ?\]| ?\)|,? \(?(?:inclusive|exclusive|\{ZEROTOO\})\)?)?",
+        r"(?:\bfrom |\bbetween |\bin |\[ ?|\{GE\} )?(-?\d[\d.]*\d|-?\d)(?: ?\([a-z{}A-Z ]*\))? ?(?:to \{TO\}|\{TO\}|to|through|and|\.\.\.?=?|-|,| and \{LE\}) ?(?:\{TO\} )?(-?\d[\d.]*\d|-?\d|\{beneath \w+\})(?: ?\([a-z{}A-Z ]*\))?( ?\]| ?\)|,? \(?(?:inclusive|exclusive)\)?)?",
     );
     let replaced = range.replace_all(&text, |captures: &regex::Captures| {
         let whole = &captures[0];
@@ -326,7 +337,12 @@ fn prepare(text: &str, parameters: &[String]) -> String {
         let trim = |text: &str| number(text).trim_start_matches("number ").to_owned();
         let upper = captures[2].trim_matches(['{', '}']).to_owned();
         let upper = if upper.starts_with("beneath") { upper } else { trim(&upper) };
-        let greedy = if whole.contains("{GREEDY}") { " {GREEDY}" } else { "" };
+        let upper_at = captures.get(2).map_or(0, |m| m.start()) - captures.get(0).map_or(0, |m| m.start());
+        let greedy = match whole.find("{GREEDY}") {
+            Some(at) if at < upper_at => " {GREEDY}",
+            Some(_) => " {GREEDYHIGH}",
+            None => "",
+        };
         format!(" {{range {} {}{}}}{greedy} ", trim(&captures[1]), upper, if exclusive { " exclusive" } else { "" })
     });
     replaced.replace(" inclusive", "").to_string()

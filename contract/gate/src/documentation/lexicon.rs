@@ -22,6 +22,8 @@ pub(super) enum Count {
     Lost,
     /// Whether it has come.
     New,
+    /// Not at all.
+    None,
 }
 
 #[derive(Deserialize)]
