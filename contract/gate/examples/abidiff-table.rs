@@ -27,7 +27,9 @@ fn build(folder: &Path, sources: &Sources, interface: &Interface) -> std::io::Re
     }
     let mut code: String = sources.keys().map(|name| format!("#include \"{name}\"\n")).collect();
     let setting = Setting { language: Language::C, target: TARGETS[0] };
-    for one in interface.declarations[&setting].iter().filter(|one| one.kind == Kind::Function && !one.definition) {
+    for one in
+        interface.declarations[&setting].iter().filter(|one| one.kind == Kind::Function && !one.definition)
+    {
         let _ = writeln!(code, "{} {{ __builtin_trap(); }}", one.text.trim_end_matches(';'));
     }
     let source = folder.join("library.c");
@@ -54,7 +56,8 @@ fn run(out: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
     let sources = mutation::headers();
     let locked = Interface::read(&sources)?;
-    let old = build(&folder.path().join("old"), &sources, &locked)?.ok_or("the locked headers do not compile")?;
+    let old =
+        build(&folder.path().join("old"), &sources, &locked)?.ok_or("the locked headers do not compile")?;
     let (mut rows, mut sums) = (String::new(), String::new());
     for (file, title) in FILES {
         // Matter, found by the gate, by abidiff; do not matter, refused by the gate, by abidiff.

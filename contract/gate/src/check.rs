@@ -141,7 +141,8 @@ pub fn run(request: &Request) -> Result<Outcome, CheckError> {
         Base::Folder(folder) => {
             let old = Interface::read(&source::of_folder(folder)?)?;
             let before = record::read_all(&folder.join("../changes")).unwrap_or_default();
-            let texts = before.iter().map(|file| (file.name.clone(), file.sha256.clone())).collect::<Vec<_>>();
+            let texts =
+                before.iter().map(|file| (file.name.clone(), file.sha256.clone())).collect::<Vec<_>>();
             let pending = unknown(&records, |file| texts.contains(&(file.name.clone(), file.sha256.clone())));
             (folder.display().to_string(), old, pending)
         }
@@ -154,7 +155,8 @@ pub fn run(request: &Request) -> Result<Outcome, CheckError> {
             let before = old_records(request, revision)?;
             for (name, text) in &before {
                 let now = records.iter().find(|file| file.name == *name);
-                let same = now.is_some_and(|file| std::fs::read_to_string(&file.path).is_ok_and(|now| now == *text));
+                let same =
+                    now.is_some_and(|file| std::fs::read_to_string(&file.path).is_ok_and(|now| now == *text));
                 if !same {
                     problems.push(Problem {
                         file: request.changes.join(name).display().to_string(),
@@ -195,14 +197,20 @@ fn unknown(records: &[RecordFile], known: impl Fn(&RecordFile) -> bool) -> Vec<R
 }
 
 /// Holds the records against those that the lock names, and gives the others.
-fn settle(lock: &Lock, records: &[RecordFile], changes: &Path, problems: &mut Vec<Problem>) -> Vec<RecordFile> {
+fn settle(
+    lock: &Lock,
+    records: &[RecordFile],
+    changes: &Path,
+    problems: &mut Vec<Problem>,
+) -> Vec<RecordFile> {
     for locked in &lock.records {
         let text = match records.iter().find(|file| file.name == locked.file) {
             Some(file) if file.sha256 == locked.sha256 => continue,
             Some(_) => "was changed after it was locked; records are append-only, so restore it",
             None => "is gone, but the lock names it; records are append-only, so restore it",
         };
-        problems.push(Problem { file: changes.join(&locked.file).display().to_string(), text: text.to_owned() });
+        problems
+            .push(Problem { file: changes.join(&locked.file).display().to_string(), text: text.to_owned() });
     }
     unknown(records, |file| lock.records.iter().any(|locked| locked.file == file.name))
 }
@@ -260,7 +268,8 @@ fn judge(
             put(&file.path, text);
         }
         if !rows.iter().any(|(version, _)| *version == record.to) {
-            let text = format!("the version history has no row for {}, which {} asks for", record.to, file.name);
+            let text =
+                format!("the version history has no row for {}, which {} asks for", record.to, file.name);
             put(&request.lock_md, text);
         }
         covering = Some(file.name.clone());

@@ -132,7 +132,9 @@ fn newest_lock(folder: &Path) -> Result<PathBuf, String> {
         Some((version, path))
     });
     let newest = locks.max_by_key(|(version, _)| *version);
-    newest.map(|(_, path)| path).ok_or_else(|| format!("`{}` holds no lock such as 1.0.yaml", folder.display()))
+    newest
+        .map(|(_, path)| path)
+        .ok_or_else(|| format!("`{}` holds no lock such as 1.0.yaml", folder.display()))
 }
 
 fn outcome(arguments: &Check) -> Result<(check::Request, check::Outcome), String> {
@@ -157,7 +159,8 @@ fn check(arguments: &Check) -> Result<u8, String> {
     let (_, outcome) = outcome(arguments)?;
     let text = report::render(&outcome, arguments.format).map_err(|error| error.to_string())?;
     match &arguments.output {
-        Some(path) => std::fs::write(path, text).map_err(|error| format!("cannot write `{}`: {error}", path.display()))?,
+        Some(path) => std::fs::write(path, text)
+            .map_err(|error| format!("cannot write `{}`: {error}", path.display()))?,
         None => print!("{text}"),
     }
     Ok(u8::from(outcome.verdict == Verdict::Refused))

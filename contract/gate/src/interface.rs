@@ -96,8 +96,10 @@ impl Interface {
         }
         let setting = Setting { language: Language::C, target: TARGETS[0] };
         let documentation = Documentation::read(sources, &pieces, &declarations[&setting]);
-        let surfaces =
-            pieces.iter().map(|(name, pieces)| ((*name).clone(), Surface::of(&sources[*name], pieces))).collect();
+        let surfaces = pieces
+            .iter()
+            .map(|(name, pieces)| ((*name).clone(), Surface::of(&sources[*name], pieces)))
+            .collect();
         Ok(Self { sources: sources.clone(), surfaces, declarations, broken, complaints, documentation })
     }
 }

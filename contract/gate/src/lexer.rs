@@ -115,7 +115,10 @@ impl<'t> Lexer<'t> {
             && !trailing
             && let Some(last) = self.pieces.comments.last_mut()
             && !last.trailing
-            && self.text[..last.span.end].lines().next_back().is_some_and(|l| l.trim_start().starts_with("//"))
+            && self.text[..last.span.end]
+                .lines()
+                .next_back()
+                .is_some_and(|l| l.trim_start().starts_with("//"))
             && self.text[last.span.end..span.start].trim().is_empty()
             && self.text[last.span.end..span.start].matches('\n').count() == 1
         {
@@ -241,7 +244,8 @@ mod tests {
 
     #[test]
     fn any_text_can_be_split() {
-        for text in ["/*", "//", "//\\\n", "\"", "'\\", "#", "#\\", "%:", "é#\u{feff}", "/* é */é\r\n#é"] {
+        for text in ["/*", "//", "//\\\n", "\"", "'\\", "#", "#\\", "%:", "é#\u{feff}", "/* é */é\r\n#é"]
+        {
             assert!(split(text).words.len() < 9);
         }
     }

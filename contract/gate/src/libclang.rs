@@ -292,7 +292,13 @@ fn place(location: CXSourceLocation) -> (String, usize, u32) {
     let (mut file, mut line, mut offset): (CXFile, c_uint, c_uint) = (std::ptr::null_mut(), 0, 0);
     // SAFETY: the out-parameters are writable; the column is not asked for.
     unsafe {
-        clang_getExpansionLocation(location, &raw mut file, &raw mut line, std::ptr::null_mut(), &raw mut offset);
+        clang_getExpansionLocation(
+            location,
+            &raw mut file,
+            &raw mut line,
+            std::ptr::null_mut(),
+            &raw mut offset,
+        );
     }
     if file.is_null() {
         return (String::new(), 0, 0);
@@ -394,8 +400,11 @@ fn declaration(cursor: CXCursor, kind: CXCursorKind, file: &str, inside: &[CXCur
         let anonymous = kind == Kind::Enum || kind == Kind::Struct || kind == Kind::Union;
         let name = owned(clang_getCursorSpelling(cursor));
         let linkage = clang_getCursorLinkage(cursor);
-        let symbol =
-            if matches!(kind, Kind::Function | Kind::Variable) { owned(clang_Cursor_getMangling(cursor)) } else { String::new() };
+        let symbol = if matches!(kind, Kind::Function | Kind::Variable) {
+            owned(clang_Cursor_getMangling(cursor))
+        } else {
+            String::new()
+        };
         Declaration {
             kind,
             // Newer libraries call what has no name `(unnamed at ...)`.

@@ -79,7 +79,8 @@ fn declaration(lock: &Lock, name: &str) -> String {
         format!("{documented}typedef struct {name} {name};\n")
     } else {
         // What is neither function nor handle is the enumeration of the codes.
-        let one = |code: &LockedCode| format!("{}{} = {},\n", comment(lock, &code.name), code.name, code.value);
+        let one =
+            |code: &LockedCode| format!("{}{} = {},\n", comment(lock, &code.name), code.name, code.value);
         let codes = lock.error_codes.iter().map(one).collect::<String>();
         let codes = codes.trim_end().trim_end_matches(',');
         format!("{documented}typedef enum {{\n{codes}\n}} {name};\n")
@@ -155,8 +156,9 @@ fn first_draft(interface: &Interface, edition: Edition) -> Result<Lock, LockErro
             texts
         };
         let heads = surface.macros.values().flat_map(BTreeMap::keys).cloned().collect();
-        let text_of =
-            |head: &String| surface.macros.values().find_map(|macros| macros.get(head)).cloned().unwrap_or_default();
+        let text_of = |head: &String| {
+            surface.macros.values().find_map(|macros| macros.get(head)).cloned().unwrap_or_default()
+        };
         let macros = in_order(heads)
             .into_iter()
             .map(|head| LockedMacro { text: text_of(&head), name: head })
@@ -172,15 +174,22 @@ fn first_draft(interface: &Interface, edition: Edition) -> Result<Lock, LockErro
         });
     }
     let header_of = |name: &str| {
-        headers.iter().find(|header| header.declares.iter().any(|declared| declared == name)).map(|h| h.name.clone())
+        headers
+            .iter()
+            .find(|header| header.declares.iter().any(|declared| declared == name))
+            .map(|h| h.name.clone())
     };
     let is_handle = |one: &&Declaration| {
-        one.kind == Kind::Typedef && one.aliases.as_ref().is_some_and(|kind| kind.canonical == format!("struct {}", one.name) || kind.canonical == one.name && kind.size < 0)
+        one.kind == Kind::Typedef
+            && one.aliases.as_ref().is_some_and(|kind| {
+                kind.canonical == format!("struct {}", one.name)
+                    || kind.canonical == one.name && kind.size < 0
+            })
     };
-    let handles = declarations.iter().filter(is_handle).map(|one| LockedHandle {
-        name: one.name.clone(),
-        header: header_of(&one.name).unwrap_or_default(),
-    });
+    let handles = declarations
+        .iter()
+        .filter(is_handle)
+        .map(|one| LockedHandle { name: one.name.clone(), header: header_of(&one.name).unwrap_or_default() });
     let codes: Vec<LockedCode> = declarations
         .iter()
         .find(|one| one.kind == Kind::Enum)
@@ -246,5 +255,9 @@ fn reports(interface: &Interface, name: &str, codes: &[LockedCode]) -> Vec<i32> 
     let listed = sections(&text.text).into_iter().filter(|(section, _)| *section == Section::Codes);
     let listed: String = listed.map(|(_, text)| text + " ").collect();
     let words: BTreeSet<&str> = listed.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).collect();
-    codes.iter().filter(|code| code.value != 0 && words.contains(code.name.as_str())).map(|code| code.value).collect()
+    codes
+        .iter()
+        .filter(|code| code.value != 0 && words.contains(code.name.as_str()))
+        .map(|code| code.value)
+        .collect()
 }

@@ -95,7 +95,8 @@ pub fn propose(request: &Request, outcome: &Outcome, title: &str) -> Result<Path
     };
     let draft = draft(outcome, number, &from);
     let words = title.to_lowercase();
-    let words: Vec<&str> = words.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).collect();
+    let words: Vec<&str> =
+        words.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).collect();
     let slug = if words.is_empty() { "change".to_owned() } else { words.join("-") };
     let path = request.changes.join(format!("{number:04}-{slug}.yaml"));
     let text = format!(
@@ -123,7 +124,9 @@ fn write_new(path: &Path, text: &str) -> Result<(), ProposeError> {
 /// # Errors
 /// If no whole record covers the change, or the lock cannot be written.
 pub fn lock(request: &Request, outcome: &Outcome) -> Result<PathBuf, ProposeError> {
-    let (Base::Lock(path), Verdict::Covered, Some(by)) = (&request.base, &outcome.verdict, &outcome.covered_by) else {
+    let (Base::Lock(path), Verdict::Covered, Some(by)) =
+        (&request.base, &outcome.verdict, &outcome.covered_by)
+    else {
         return Err(match outcome.verdict {
             Verdict::Unchanged => ProposeError::Nothing("lock"),
             _ => ProposeError::NotCovered,

@@ -201,7 +201,8 @@ pub fn problems(record: &Record, number: Option<u32>, today: &str) -> Vec<String
             found.push(format!("to: {} does not come after {}", record.to, record.from));
         }
         (Some(_), Some(_)) => {
-            let needed = record.differences.iter().map(|one| one.rule.class().bump()).max().unwrap_or(Bump::None);
+            let needed =
+                record.differences.iter().map(|one| one.rule.class().bump()).max().unwrap_or(Bump::None);
             if bump(&record.from, &record.to) < needed {
                 let worst = record.differences.iter().find(|one| one.rule.class().bump() == needed);
                 let why = worst.map_or("", |one| one.rule.id());
@@ -221,8 +222,20 @@ pub fn problems(record: &Record, number: Option<u32>, today: &str) -> Vec<String
 /// What makes a text no answer, if anything.
 fn placeholder(text: &str, words: usize) -> Option<&'static str> {
     const FILLERS: [&str; 14] = [
-        "todo", "tbd", "fixme", "xxx", "???", "lorem ipsum", "placeholder", "fill in", "to be done", "to be filled",
-        "to be determined", "...", "write here", "n/a",
+        "todo",
+        "tbd",
+        "fixme",
+        "xxx",
+        "???",
+        "lorem ipsum",
+        "placeholder",
+        "fill in",
+        "to be done",
+        "to be filled",
+        "to be determined",
+        "...",
+        "write here",
+        "n/a",
     ];
     let lower = text.trim().to_lowercase();
     let bare: String = lower.chars().filter(|c| c.is_alphanumeric()).collect();
@@ -230,10 +243,12 @@ fn placeholder(text: &str, words: usize) -> Option<&'static str> {
         Some("is empty")
     } else if FILLERS.iter().any(|filler| lower.contains(filler))
         || lower.contains('<') && lower.contains('>')
-        || ["none", "na", "nil", "nobody", "someone", "somebody", "name", "yes", "no"].contains(&bare.as_str())
+        || ["none", "na", "nil", "nobody", "someone", "somebody", "name", "yes", "no"]
+            .contains(&bare.as_str())
     {
         Some("holds a placeholder")
-    } else if lower.split_whitespace().filter(|word| word.chars().any(char::is_alphanumeric)).count() < words {
+    } else if lower.split_whitespace().filter(|word| word.chars().any(char::is_alphanumeric)).count() < words
+    {
         Some("is too short to say anything")
     } else {
         None
@@ -243,11 +258,13 @@ fn placeholder(text: &str, words: usize) -> Option<&'static str> {
 fn is_date(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     let number = |part: &str, digits: usize| {
-        (part.len() == digits && part.bytes().all(|b| b.is_ascii_digit())).then(|| part.parse::<u32>().ok())?
+        (part.len() == digits && part.bytes().all(|b| b.is_ascii_digit()))
+            .then(|| part.parse::<u32>().ok())?
     };
     match parts.as_slice() {
         [year, month, day] => {
-            let (Some(year), Some(month), Some(day)) = (number(year, 4), number(month, 2), number(day, 2)) else {
+            let (Some(year), Some(month), Some(day)) = (number(year, 4), number(month, 2), number(day, 2))
+            else {
                 return false;
             };
             let leap = year % 4 == 0 && year % 100 != 0 || year % 400 == 0;
@@ -289,7 +306,9 @@ pub fn bump(from: &str, to: &str) -> Bump {
 pub fn mismatch(record: &Record, differences: &[Difference]) -> Vec<String> {
     let claimed: BTreeSet<Covered> = record.differences.iter().cloned().collect();
     let real: BTreeSet<Covered> = differences.iter().filter(|one| one.counts()).map(Covered::from).collect();
-    let missing = real.difference(&claimed).map(|one| format!("differences: {} of {} is not covered", one.rule, one.item));
+    let missing = real
+        .difference(&claimed)
+        .map(|one| format!("differences: {} of {} is not covered", one.rule, one.item));
     let stale = claimed
         .difference(&real)
         .map(|one| format!("differences: {} of {} is not what the headers show", one.rule, one.item));

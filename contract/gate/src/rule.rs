@@ -58,10 +58,18 @@ impl Class {
     #[must_use]
     pub const fn affected(self) -> &'static str {
         match self {
-            Self::BreakingBinary => "every host and every backend: both have to be rebuilt against one version, and shipped together",
-            Self::BreakingSource => "every host and every backend at its next build: sources, bindings and tools that read the header",
-            Self::BreakingSemantic => "every host that relies on the old meaning, and every backend that implements it",
-            Self::CompatibleAddition => "backends, which have to provide it; hosts only if they use it, and then no older backend will do",
+            Self::BreakingBinary => {
+                "every host and every backend: both have to be rebuilt against one version, and shipped together"
+            }
+            Self::BreakingSource => {
+                "every host and every backend at its next build: sources, bindings and tools that read the header"
+            }
+            Self::BreakingSemantic => {
+                "every host that relies on the old meaning, and every backend that implements it"
+            }
+            Self::CompatibleAddition => {
+                "backends, which have to provide it; hosts only if they use it, and then no older backend will do"
+            }
             Self::Editorial => "nobody",
         }
     }

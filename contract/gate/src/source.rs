@@ -43,7 +43,8 @@ pub fn of_folder(folder: &Path) -> Result<Sources, SourceError> {
     let mut sources = Sources::new();
     for entry in std::fs::read_dir(folder).map_err(|cause| read(folder, cause))? {
         let path = entry.map_err(|cause| read(folder, cause))?.path();
-        let header = path.extension().is_some_and(|end| ["h", "hpp", "hh", "inc"].iter().any(|header| end == *header));
+        let header =
+            path.extension().is_some_and(|end| ["h", "hpp", "hh", "inc"].iter().any(|header| end == *header));
         if !header {
             continue;
         }
@@ -57,8 +58,12 @@ pub fn of_folder(folder: &Path) -> Result<Sources, SourceError> {
 
 fn git(folder: &Path, arguments: &[&str], what: &str) -> Result<String, SourceError> {
     let fail = |cause: String| SourceError::Git { what: what.to_owned(), cause };
-    let output =
-        Command::new("git").arg("-C").arg(folder).args(arguments).output().map_err(|error| fail(error.to_string()))?;
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(folder)
+        .args(arguments)
+        .output()
+        .map_err(|error| fail(error.to_string()))?;
     if !output.status.success() {
         return Err(fail(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
     }

@@ -279,7 +279,10 @@ mod tests {
 
     #[test]
     fn a_guard_encloses_the_whole_file() {
-        assert_eq!(surface("/* a */\n#ifndef G\n#define G\nint x;\n#endif /* G */\n").guard.as_deref(), Some("G"));
+        assert_eq!(
+            surface("/* a */\n#ifndef G\n#define G\nint x;\n#endif /* G */\n").guard.as_deref(),
+            Some("G")
+        );
         assert_eq!(surface("#if !defined(G)\n#define G\n#endif\n").guard.as_deref(), Some("G"));
         for text in [
             "#ifndef G\n#define H\n#endif\n",

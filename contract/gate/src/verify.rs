@@ -94,7 +94,8 @@ fn orders(names: &[String]) -> Vec<Vec<String>> {
     }
     let mut all = Vec::new();
     for (at, first) in names.iter().enumerate() {
-        let rest: Vec<String> = names.iter().enumerate().filter(|(n, _)| *n != at).map(|(_, n)| n.clone()).collect();
+        let rest: Vec<String> =
+            names.iter().enumerate().filter(|(n, _)| *n != at).map(|(_, n)| n.clone()).collect();
         for mut order in orders(&rest) {
             order.insert(0, first.clone());
             all.push(order);
@@ -159,7 +160,10 @@ fn facts(lock: &Lock, language: Language) -> String {
         assert(&mut number, &format!("sizeof({}*) == sizeof(void*)", handle.name));
     }
     if let Some((major, minor)) = lock.version.split_once('.') {
-        assert(&mut number, &format!("WORKER_FFI_VERSION_MAJOR == {major} && WORKER_FFI_VERSION_MINOR == {minor}"));
+        assert(
+            &mut number,
+            &format!("WORKER_FFI_VERSION_MAJOR == {major} && WORKER_FFI_VERSION_MINOR == {minor}"),
+        );
     }
     for function in &lock.functions {
         let LockedFunction { name, returns, .. } = function;
@@ -171,7 +175,10 @@ fn facts(lock: &Lock, language: Language) -> String {
             )
         } else {
             // An initialiser of another type is an error under -Werror.
-            writeln!(text, "extern {returns} (*const is_{name})({list});\n{returns} (*const is_{name})({list}) = {name};")
+            writeln!(
+                text,
+                "extern {returns} (*const is_{name})({list});\n{returns} (*const is_{name})({list}) = {name};"
+            )
         };
     }
     text
@@ -251,19 +258,30 @@ fn compile(
 }
 
 /// Links a program with the library and runs it.
-fn link(request: &Request, compiler: &str, end: &str, library: &Path, folder: &Path) -> Result<Trial, VerifyError> {
+fn link(
+    request: &Request,
+    compiler: &str,
+    end: &str,
+    library: &Path,
+    folder: &Path,
+) -> Result<Trial, VerifyError> {
     let file = folder.join(format!("program.{end}"));
     let program = folder.join("program");
     std::fs::write(&file, self::program(&request.lock))?;
     let library = library.canonicalize()?;
     let mut command = Command::new(compiler);
-    command.args(["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I"]).arg(&request.include).arg(&file).arg(&library);
+    command
+        .args(["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I"])
+        .arg(&request.include)
+        .arg(&file)
+        .arg(&library);
     if let Some(parent) = library.parent() {
         command.arg(format!("-Wl,-rpath,{}", parent.display()));
     }
     let no_compiler = |cause| VerifyError::NoCompiler { compiler: compiler.to_owned(), cause };
     let output = command.arg("-o").arg(&program).output().map_err(no_compiler)?;
-    let mut failure = (!output.status.success()).then(|| String::from_utf8_lossy(&output.stderr).trim().to_owned());
+    let mut failure =
+        (!output.status.success()).then(|| String::from_utf8_lossy(&output.stderr).trim().to_owned());
     if failure.is_none() {
         let ran = Command::new(&program).output()?;
         failure = (!ran.status.success()).then(|| format!("the linked program ended with {}", ran.status));

@@ -62,7 +62,11 @@ impl Copy {
         let copy = Self::new();
         copy.edit("include/worker_ffi.h", "1 to 2048", "1 to 4096");
         copy.edit("include/worker_ffi.h", "WORKER_FFI_VERSION_MAJOR 1", "WORKER_FFI_VERSION_MAJOR 2");
-        copy.edit("LOCK.md", "Foundation-Alpha |\n", "Foundation-Alpha |\n| 2.0 | 2026-03-01 | longer jobs | Foundation-Alpha |\n");
+        copy.edit(
+            "LOCK.md",
+            "Foundation-Alpha |\n",
+            "Foundation-Alpha |\n| 2.0 | 2026-03-01 | longer jobs | Foundation-Alpha |\n",
+        );
         let outcome = copy.check();
         assert_eq!(outcome.verdict, Verdict::Refused);
         let draft = propose::propose(&copy.request("lock/1.0.yaml"), &outcome, "Longer jobs").unwrap();
@@ -104,7 +108,10 @@ fn rules(outcome: &Outcome) -> Vec<Rule> {
 #[test]
 fn the_headers_of_this_repository_are_what_was_locked() {
     let outcome = Copy::new().check();
-    assert_eq!((outcome.verdict, outcome.differences, outcome.problems), (Verdict::Unchanged, vec![], vec![]));
+    assert_eq!(
+        (outcome.verdict, outcome.differences, outcome.problems),
+        (Verdict::Unchanged, vec![], vec![])
+    );
 }
 
 #[test]
@@ -138,10 +145,26 @@ fn a_draft_covers_nothing_until_it_is_filled_and_then_leads_to_a_lock() {
 fn a_record_that_does_not_fit_the_headers_covers_nothing() {
     type Spoil = (&'static str, fn(&Copy, &Path), &'static str);
     let spoils: [Spoil; 7] = [
-        ("more changed", |copy, _| copy.edit("include/worker_ffi.h", "float temperature,", "double temperature,"), "is not covered"),
-        ("less changed", |copy, _| copy.edit("include/worker_ffi.h", "1 to 4096", "1 to 2048"), "not what the headers show"),
-        ("other numbers", |copy, _| copy.edit("include/worker_ffi.h", "1 to 4096", "1 to 8192"), "is not covered"),
-        ("no row", |copy, _| copy.edit("LOCK.md", "| 2.0 | 2026-03-01 | longer jobs | Foundation-Alpha |\n", ""), "version history"),
+        (
+            "more changed",
+            |copy, _| copy.edit("include/worker_ffi.h", "float temperature,", "double temperature,"),
+            "is not covered",
+        ),
+        (
+            "less changed",
+            |copy, _| copy.edit("include/worker_ffi.h", "1 to 4096", "1 to 2048"),
+            "not what the headers show",
+        ),
+        (
+            "other numbers",
+            |copy, _| copy.edit("include/worker_ffi.h", "1 to 4096", "1 to 8192"),
+            "is not covered",
+        ),
+        (
+            "no row",
+            |copy, _| copy.edit("LOCK.md", "| 2.0 | 2026-03-01 | longer jobs | Foundation-Alpha |\n", ""),
+            "version history",
+        ),
         (
             "too small a step",
             |copy, draft| {
@@ -150,8 +173,18 @@ fn a_record_that_does_not_fit_the_headers_covers_nothing() {
             },
             "too small a step",
         ),
-        ("an unknown key", |_, draft| std::fs::write(draft, std::fs::read_to_string(draft).unwrap() + "\nowner: me\n").unwrap(), "unknown field"),
-        ("another name", |copy, draft| std::fs::rename(draft, copy.at("changes/Longer.yaml")).unwrap(), "not named as records are"),
+        (
+            "an unknown key",
+            |_, draft| {
+                std::fs::write(draft, std::fs::read_to_string(draft).unwrap() + "\nowner: me\n").unwrap()
+            },
+            "unknown field",
+        ),
+        (
+            "another name",
+            |copy, draft| std::fs::rename(draft, copy.at("changes/Longer.yaml")).unwrap(),
+            "not named as records are",
+        ),
     ];
     for (name, spoil, expected) in spoils {
         let (copy, draft) = Copy::changed();
@@ -180,8 +213,10 @@ fn a_revision_of_git_is_a_base_and_its_records_are_append_only() {
     let copy = Copy::new();
     std::fs::write(copy.at("changes/0001-old.yaml"), "old: true\n").unwrap();
     let git = |arguments: &[&str]| {
-        let identity = ["-c", "user.name=gate", "-c", "user.email=gate@example.com", "-c", "commit.gpgsign=false"];
-        let output = Command::new("git").arg("-C").arg(copy.0.path()).args(identity).args(arguments).output().unwrap();
+        let identity =
+            ["-c", "user.name=gate", "-c", "user.email=gate@example.com", "-c", "commit.gpgsign=false"];
+        let output =
+            Command::new("git").arg("-C").arg(copy.0.path()).args(identity).args(arguments).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
     git(&["init", "-q"]);
@@ -227,7 +262,10 @@ fn refused() -> Outcome {
             one(Rule::MacroAdded, "WORKER_MAX", "", "#define WORKER_MAX 100%"),
             one(Rule::Reworded, "cuda_destroy", "End a context.", "End the context."),
         ],
-        problems: vec![check::Problem { file: "contract/changes".to_owned(), text: "two,\nlines".to_owned() }],
+        problems: vec![check::Problem {
+            file: "contract/changes".to_owned(),
+            text: "two,\nlines".to_owned(),
+        }],
         covered_by: None,
         bump: Bump::Major,
     }
@@ -256,9 +294,13 @@ fn the_sarif_log_has_the_shape_of_the_standard() {
     let rules = driver["rules"].as_array().unwrap();
     for rule in rules {
         assert!(rule["id"].is_string() && rule["shortDescription"]["text"].is_string());
-        assert!(["none", "note", "warning", "error"].contains(&rule["defaultConfiguration"]["level"].as_str().unwrap()));
+        assert!(
+            ["none", "note", "warning", "error"]
+                .contains(&rule["defaultConfiguration"]["level"].as_str().unwrap())
+        );
     }
-    let ids: std::collections::BTreeSet<&str> = rules.iter().map(|rule| rule["id"].as_str().unwrap()).collect();
+    let ids: std::collections::BTreeSet<&str> =
+        rules.iter().map(|rule| rule["id"].as_str().unwrap()).collect();
     assert_eq!(ids.len(), rules.len(), "rules are unique");
     let results = runs[0]["results"].as_array().unwrap();
     assert_eq!(results.len(), 4);

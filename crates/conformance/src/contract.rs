@@ -78,7 +78,13 @@ fn check_library(arguments: &Library) -> anyhow::Result<ExitCode> {
         && let Some(other) = soname_version(soname).filter(|number| *number != major)
     {
         let expected = format!("no version in the SONAME, or {major}, that of the contract");
-        differences.push(difference(Rule::LibrarySoname, soname, &name, expected, format!("version {other}")));
+        differences.push(difference(
+            Rule::LibrarySoname,
+            soname,
+            &name,
+            expected,
+            format!("version {other}"),
+        ));
     }
     differences.sort_by_key(Difference::class);
     let bump = differences.iter().map(|one| one.class().bump()).max().unwrap_or(Bump::None);
@@ -117,9 +123,14 @@ fn library_text(outcome: &Outcome, path: &str, soname: Option<&str>, dwarf: bool
     let mut text = String::new();
     for one in &outcome.differences {
         let _ = writeln!(text, "{}: {} [{}]", one.class(), one.rule.title(), one.rule);
-        let _ = writeln!(text, "  item      {}\n  expected  {}\n  observed  {}\n", one.item, one.before, one.after);
+        let _ = writeln!(
+            text,
+            "  item      {}\n  expected  {}\n  observed  {}\n",
+            one.item, one.before, one.after
+        );
     }
-    let signatures = if dwarf { "judged, from debug information" } else { "not judged: no debug information tells one" };
+    let signatures =
+        if dwarf { "judged, from debug information" } else { "not judged: no debug information tells one" };
     let _ = writeln!(text, "library    {path}");
     let _ = writeln!(text, "against    {}", outcome.base);
     let _ = writeln!(text, "soname     {}", soname.unwrap_or("none"));

@@ -48,7 +48,11 @@ fn same_item(one: &Declaration, other: &Declaration) -> bool {
     let enums = one.kind == Kind::Enum && other.kind == Kind::Enum;
     // An enumeration without a name is known by its enumerators.
     let shared = one.enumerators.iter().any(|e| other.enumerators.iter().any(|o| o.name == e.name));
-    if enums { one.name == other.name && !one.name.is_empty() || shared } else { one.kind == other.kind && one.name == other.name }
+    if enums {
+        one.name == other.name && !one.name.is_empty() || shared
+    } else {
+        one.kind == other.kind && one.name == other.name
+    }
 }
 
 fn label(one: &Declaration) -> String {
@@ -138,7 +142,12 @@ fn pair(before: &Declaration, after: &Declaration, line: usize, found: &mut Vec<
     }
 }
 
-fn function(item: &str, old: &FunctionType, new: &FunctionType, put: &mut impl FnMut(Rule, &str, &str, &str)) {
+fn function(
+    item: &str,
+    old: &FunctionType,
+    new: &FunctionType,
+    put: &mut impl FnMut(Rule, &str, &str, &str),
+) {
     if let Some(rule) = type_rule(&old.returns, &new.returns, Rule::ReturnTypeChanged) {
         put(rule, &format!("{item}/return"), &old.returns.spelled, &new.returns.spelled);
     }
@@ -160,7 +169,12 @@ fn function(item: &str, old: &FunctionType, new: &FunctionType, put: &mut impl F
     }
 }
 
-fn parameters(item: &str, old: &FunctionType, new: &FunctionType, put: &mut impl FnMut(Rule, &str, &str, &str)) {
+fn parameters(
+    item: &str,
+    old: &FunctionType,
+    new: &FunctionType,
+    put: &mut impl FnMut(Rule, &str, &str, &str),
+) {
     let list = |function: &FunctionType| {
         let each = |p: &crate::libclang::Parameter| format!("{} {}", p.kind.spelled, p.name);
         function.parameters.iter().map(each).collect::<Vec<_>>().join(", ")
@@ -220,11 +234,7 @@ fn type_rule(old: &Type, new: &Type, changed: Rule) -> Option<Rule> {
     }
 }
 
-fn enumeration(
-    before: &Declaration,
-    after: &Declaration,
-    put: &mut impl FnMut(Rule, &str, &str, &str),
-) {
+fn enumeration(before: &Declaration, after: &Declaration, put: &mut impl FnMut(Rule, &str, &str, &str)) {
     for old in &before.enumerators {
         match after.enumerators.iter().find(|new| new.name == old.name) {
             None => put(Rule::EnumeratorRemoved, &old.name, &old.value.to_string(), ""),

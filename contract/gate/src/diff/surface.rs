@@ -41,7 +41,10 @@ pub(super) fn compare(old: &Interface, new: &Interface) -> Vec<Found> {
         let same = |(other, surface): &(&String, &Surface)| *other != header && surface.guard == after.guard;
         if let Some(guard) = &after.guard
             && let Some((other, _)) = new.surfaces.iter().find(same)
-            && !old.surfaces.iter().any(|(name, surface)| name != header && surface.guard.as_ref() == Some(guard))
+            && !old
+                .surfaces
+                .iter()
+                .any(|(name, surface)| name != header && surface.guard.as_ref() == Some(guard))
         {
             let text = format!("{guard}, which is that of {other}");
             found.push(Found::new(Rule::GuardChanged, header, header, 1, "a guard of its own", &text));
@@ -52,8 +55,9 @@ pub(super) fn compare(old: &Interface, new: &Interface) -> Vec<Found> {
 
 fn pair(header: &str, before: &Surface, after: &Surface, old: &Interface, found: &mut Vec<Found>) {
     let line = |text: &str| after.lines.get(text).copied().unwrap_or(1);
-    let mut put =
-        |rule, item: &str, place: usize, b: &str, a: &str| found.push(Found::new(rule, item, header, place, b, a));
+    let mut put = |rule, item: &str, place: usize, b: &str, a: &str| {
+        found.push(Found::new(rule, item, header, place, b, a))
+    };
     if before.guard != after.guard {
         let none = if after.once { "#pragma once" } else { "no guard around the whole file" };
         let guard = |surface: &Surface| surface.guard.clone().unwrap_or_else(|| none.to_owned());

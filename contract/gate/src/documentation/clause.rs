@@ -54,7 +54,8 @@ impl Facts {
         let references = reference.find_iter(text).map(|m| m.as_str().to_owned()).collect();
         let rest = reference.replace_all(text, " ");
         // UTF-8 and its like look like requirements.
-        let is_requirement = |id: &str| !["UTF-8", "UTF-16", "UTF-32", "UCS-2", "LATIN-1", "ISO-8859"].contains(&id);
+        let is_requirement =
+            |id: &str| !["UTF-8", "UTF-16", "UTF-32", "UCS-2", "LATIN-1", "ISO-8859"].contains(&id);
         let requirements = requirement
             .find_iter(&rest)
             .map(|m| m.as_str().to_owned())
@@ -65,7 +66,8 @@ impl Facts {
         });
         let bracket = regex(&BRACKET, r"\[[\s,;]*\]|\s\([\s,;]*\)|,\s*(?:,\s*)+");
         let rest = bracket.replace_all(&rest, " ");
-        let clauses = split(&rest, codes).into_iter().map(|part| Clause::read(&part, own, parameters)).collect();
+        let clauses =
+            split(&rest, codes).into_iter().map(|part| Clause::read(&part, own, parameters)).collect();
         Self { requirements, references, clauses, direction }
     }
 }
@@ -163,7 +165,10 @@ impl Clause {
             }
             *clause.bag.entry(fact).or_default() += 1;
         }
-        if ["by the host", "by the caller", "by the library", "by the backend"].iter().any(|by| prepared.contains(by)) {
+        if ["by the host", "by the caller", "by the library", "by the backend"]
+            .iter()
+            .any(|by| prepared.contains(by))
+        {
             clause.orders.remove("actor");
         }
         if related {
@@ -199,6 +204,9 @@ impl Clause {
         }
         if let Some((_, number)) = NUMBERS.iter().find(|(word, _)| *word == token) {
             let number = format!("number {number}");
+            if token != "both" {
+                ordered("number", &number);
+            }
             return Some(number);
         }
         if token.starts_with('<') && token.len() > 1 || token.ends_with(".h") {
@@ -215,9 +223,9 @@ impl Clause {
         }
         if name.contains('_') {
             let known = parameters.iter().any(|parameter| parameter == name);
-            return (name != own && known).then(|| format!("parameter {name}")).or_else(|| {
-                (name != own && !known).then(|| format!("name {name}"))
-            });
+            return (name != own && known)
+                .then(|| format!("parameter {name}"))
+                .or_else(|| (name != own && !known).then(|| format!("name {name}")));
         }
         let concept = lexicon().concept(name)?;
         match concept {
@@ -252,10 +260,8 @@ impl Clause {
         let mut found = Vec::new();
         let facts: BTreeSet<&String> = self.bag.keys().chain(other.bag.keys()).collect();
         for fact in facts {
-            let (mut old, mut new) = (
-                self.bag.get(fact).copied().unwrap_or(0),
-                other.bag.get(fact).copied().unwrap_or(0),
-            );
+            let (mut old, mut new) =
+                (self.bag.get(fact).copied().unwrap_or(0), other.bag.get(fact).copied().unwrap_or(0));
             let count = lexicon().count(fact);
             if count != Count::Hard {
                 old = old.min(1);
@@ -272,11 +278,12 @@ impl Clause {
             }
         }
         if found.is_empty() && !summary {
-            let kinds: BTreeSet<&&str> = self.orders.keys().chain(other.orders.keys()).collect();
+            let kinds: BTreeSet<&str> = self.orders.keys().chain(other.orders.keys()).copied().collect();
             for kind in kinds {
+                let (old, new) = (self.orders.get(kind), other.orders.get(kind));
                 // A sentence in the passive names no actor first or last.
-                let passive = **kind == "actor" && (self.orders.get(*kind).is_none() || other.orders.get(*kind).is_none());
-                if !passive && self.orders.get(*kind) != other.orders.get(*kind) {
+                let passive = kind == "actor" && (old.is_none() || new.is_none());
+                if !passive && old != new {
                     found.push((format!("order of {kind}s"), true));
                 }
             }
@@ -301,7 +308,10 @@ fn prepare(text: &str, parameters: &[String]) -> String {
     static NO_LIST: OnceLock<Regex> = OnceLock::new();
     let mut text = format!(" {} ", text.to_lowercase());
     // `as for ctx`, so that short names of parameters are not taken for nouns.
-    let as_for = regex(&AS_FOR, r"\b(?:(?:the )?same )?(?:as|like|likewise|see|just as) (?:for |with |in |of )?(?:the )?(\w+)");
+    let as_for = regex(
+        &AS_FOR,
+        r"\b(?:(?:the )?same )?(?:as|like|likewise|see|just as) (?:for |with |in |of )?(?:the )?(\w+)",
+    );
     let replaced = as_for.replace_all(&text, |captures: &regex::Captures| {
         let name = &captures[1];
         let known = parameters.iter().any(|parameter| parameter == name);
@@ -316,7 +326,10 @@ fn prepare(text: &str, parameters: &[String]) -> String {
         text = no_list.replace(&text, "no $1, $2").into_owned();
     }
     text = format!(" {} ", lexicon().replace_phrases(&text));
-    let open = regex(&OPEN_RANGE, r"(?:from |between )?(-?\d[\d.]*)\s*(?:to )?\{LT\}\s*(?:the )?(?:value of |result of |number of |return value of )?(?:the )?(\w+)\(\)");
+    let open = regex(
+        &OPEN_RANGE,
+        r"(?:from |between )?(-?\d[\d.]*)\s*(?:to )?\{LT\}\s*(?:the )?(?:value of |result of |number of |return value of )?(?:the )?(\w+)\(\)",
+    );
     text = open.replace_all(&text, "{range $1 beneath $2}").into_owned();
     let range = regex(
         &RANGE,
@@ -324,7 +337,10 @@ fn prepare(text: &str, parameters: &[String]) -> String {
     );
     let replaced = range.replace_all(&text, |captures: &regex::Captures| {
         let whole = &captures[0];
-        let connector = whole.contains(" to ") || whole.contains("{TO}") || whole.contains("..") || whole.contains("through");
+        let connector = whole.contains(" to ")
+            || whole.contains("{TO}")
+            || whole.contains("..")
+            || whole.contains("through");
         let between = whole.starts_with("between ") && whole.contains(" and ");
         let bounds = whole.contains("{GE}") && whole.contains("{LE}");
         let interval = whole.starts_with('[') && whole.contains(',');
@@ -333,7 +349,8 @@ fn prepare(text: &str, parameters: &[String]) -> String {
             return whole.to_owned();
         }
         let end = captures.get(3).map_or("", |m| m.as_str());
-        let exclusive = whole.contains("exclusive") && !whole.contains("inclusive") || interval && end.contains(')');
+        let exclusive =
+            whole.contains("exclusive") && !whole.contains("inclusive") || interval && end.contains(')');
         let trim = |text: &str| number(text).trim_start_matches("number ").to_owned();
         let upper = captures[2].trim_matches(['{', '}']).to_owned();
         let upper = if upper.starts_with("beneath") { upper } else { trim(&upper) };
@@ -343,7 +360,12 @@ fn prepare(text: &str, parameters: &[String]) -> String {
             Some(_) => " {GREEDYHIGH}",
             None => "",
         };
-        format!(" {{range {} {}{}}}{greedy} ", trim(&captures[1]), upper, if exclusive { " exclusive" } else { "" })
+        format!(
+            " {{range {} {}{}}}{greedy} ",
+            trim(&captures[1]),
+            upper,
+            if exclusive { " exclusive" } else { "" }
+        )
     });
     replaced.replace(" inclusive", "").to_string()
 }
@@ -384,7 +406,10 @@ mod tests {
         assert_ne!(facts("Most tokens to produce, [1, 2048)."), one);
         let device = facts("Device number, 0 to cuda_get_device_count() - 1.");
         assert_eq!(device, "range 0 beneath cuda_get_device_count");
-        assert_eq!(facts("Index of the device, from 0 up to, but not including, cuda_get_device_count()."), device);
+        assert_eq!(
+            facts("Index of the device, from 0 up to, but not including, cuda_get_device_count()."),
+            device
+        );
     }
 
     #[test]

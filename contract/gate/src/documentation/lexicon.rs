@@ -58,8 +58,12 @@ pub(super) struct Lexicon {
 impl Lexicon {
     fn parse(text: &str) -> Result<Self, String> {
         let file: File = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
-        let mut lexicon =
-            Self { phrases: Vec::new(), counts: BTreeMap::new(), words: BTreeMap::new(), beginnings: Vec::new() };
+        let mut lexicon = Self {
+            phrases: Vec::new(),
+            counts: BTreeMap::new(),
+            words: BTreeMap::new(),
+            beginnings: Vec::new(),
+        };
         for Phrase { of, is } in file.phrases {
             let regex = Regex::new(&of).map_err(|error| format!("phrase `{of}`: {error}"))?;
             lexicon.phrases.push((regex, format!(" {is} ")));
@@ -111,7 +115,8 @@ pub(super) fn lexicon() -> &'static Lexicon {
     static LEXICON: OnceLock<Lexicon> = OnceLock::new();
     LEXICON.get_or_init(|| {
         // The text is part of the crate, and a test reads it.
-        Lexicon::parse(SOURCE).unwrap_or_else(|error| unreachable!("the embedded vocabulary is sound: {error}"))
+        Lexicon::parse(SOURCE)
+            .unwrap_or_else(|error| unreachable!("the embedded vocabulary is sound: {error}"))
     })
 }
 

@@ -79,7 +79,8 @@ const HEADINGS: [(&str, &str); 21] = [
 
 fn titled(title: &str) -> Section {
     let title = title.trim().to_lowercase();
-    let known = HEADINGS.iter().find(|(heading, _)| *heading == title).map_or(title.as_str(), |(_, name)| name);
+    let known =
+        HEADINGS.iter().find(|(heading, _)| *heading == title).map_or(title.as_str(), |(_, name)| name);
     match known {
         "codes" => Section::Codes,
         "ownership" => Section::Ownership,
@@ -108,14 +109,17 @@ fn without_markup(text: &str) -> String {
         r"(?im)[@\\](?:file|author|authors|date|since|ingroup|defgroup|addtogroup|name|see|sa|copyright|license|fn|def|typedef|struct|enum|todo|cite|mainpage|page|anchor)\b.*$|[@\\][{}]",
     );
     let text = ignored.replace_all(&text, "");
-    let word = regex(&WORD, r"[@\\](?:brief|short|details|note|remark|remarks|c|p|a|b|e|em|ref|link|endlink|li|n)\b ?");
+    let word = regex(
+        &WORD,
+        r"[@\\](?:brief|short|details|note|remark|remarks|c|p|a|b|e|em|ref|link|endlink|li|n)\b ?",
+    );
     let text = word.replace_all(&text, "");
     let mark = regex(&MARK, r"`|\*\*|</?(?:b|i|em|tt|code|p|br|ul|li|ol|pre|strong)/?>|#\b|::");
     let text = mark.replace_all(&text, "");
-    text.replace(['\u{2013}', '\u{2014}', '\u{2212}'], "-").replace('\u{2026}', "...").replace('\u{a0}', " ").replace(
-        ['\u{2018}', '\u{2019}'],
-        "'",
-    )
+    text.replace(['\u{2013}', '\u{2014}', '\u{2212}'], "-")
+        .replace('\u{2026}', "...")
+        .replace('\u{a0}', " ")
+        .replace(['\u{2018}', '\u{2019}'], "'")
 }
 
 /// The sections of a comment, in order, each with its text on one line per paragraph.
@@ -130,7 +134,7 @@ pub fn sections(comment: &str) -> Vec<(Section, String)> {
     // A heading begins a line, or follows a sentence or a bracket.
     let heading = regex(
         &HEADING,
-        r"(?P<before>^|\n|[.\]] )[ ]*(?P<title>(?:Error codes|Codes|Ownership|Owner|Lifetime|Threads|Threading|Thread[ -][Ss]afety|Specification|Specs?|References|Hazards?)(?::)|(?:Errors|NULL|Strings|Memory|Order|Threads|Layers|Ownership)[.:](?: |\n))",
+        r"(?P<before>^|\n|[.\]] )[ ]*(?:[-*] )?(?P<title>(?:Error codes|Codes|Ownership|Owner|Lifetime|Threads|Threading|Thread[ -][Ss]afety|Specification|Specs?|References|Hazards?)(?::)|(?:Errors|NULL|Strings|Memory|Order|Threads|Layers|Ownership)[.:](?: |\n))",
     );
     let text = without_markup(comment);
     let mut found: Vec<(Section, String)> = Vec::new();

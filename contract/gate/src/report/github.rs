@@ -45,7 +45,12 @@ pub fn render(outcome: &Outcome) -> String {
     }
     for problem in &outcome.problems {
         let title = property("change control");
-        let _ = writeln!(text, "::error file={},title={title}::{}", property(&problem.file), message(&problem.text));
+        let _ = writeln!(
+            text,
+            "::error file={},title={title}::{}",
+            property(&problem.file),
+            message(&problem.text)
+        );
     }
     let verdict = match outcome.verdict {
         Verdict::Unchanged => "unchanged",

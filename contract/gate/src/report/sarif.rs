@@ -27,7 +27,8 @@ fn uri(path: &str) -> String {
     let path = path.strip_prefix("./").unwrap_or(path).replace('\\', "/");
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~/".contains(&b);
     let absolute = if path.starts_with('/') { "file://" } else { "" };
-    let encoded = path.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") });
+    let encoded =
+        path.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") });
     encoded.fold(absolute.to_owned(), |text, part| text + &part)
 }
 
@@ -66,7 +67,8 @@ fn result(one: &Difference, outcome: &Outcome, rules: &[Rule]) -> Value {
     });
     if outcome.verdict == Verdict::Covered {
         let by = outcome.covered_by.clone().unwrap_or_default();
-        result["suppressions"] = json!([{ "kind": "external", "justification": format!("change record {by}") }]);
+        result["suppressions"] =
+            json!([{ "kind": "external", "justification": format!("change record {by}") }]);
     }
     result
 }

@@ -40,7 +40,8 @@ pub fn render(outcome: &Outcome) -> String {
                     let _ = writeln!(text, "  seen by {seen}");
                 }
                 let _ = writeln!(text, "  affects {}", class.affected());
-                let _ = writeln!(text, "  needs   a change record and a {} version bump", class.bump().name());
+                let _ =
+                    writeln!(text, "  needs   a change record and a {} version bump", class.bump().name());
             }
             text.push('\n');
         }
@@ -60,14 +61,20 @@ pub fn render(outcome: &Outcome) -> String {
     let _ = writeln!(text, "found     {counts}");
     let verdict = match (&outcome.verdict, &outcome.covered_by) {
         (Verdict::Unchanged, _) => "unchanged: the contract is what was locked".to_owned(),
-        (Verdict::Covered, by) => format!("covered: by the change record {}", by.as_deref().unwrap_or_default()),
-        (Verdict::Refused, _) if outcome.bump == Bump::None => "refused: change control is not in order".to_owned(),
+        (Verdict::Covered, by) => {
+            format!("covered: by the change record {}", by.as_deref().unwrap_or_default())
+        }
+        (Verdict::Refused, _) if outcome.bump == Bump::None => {
+            "refused: change control is not in order".to_owned()
+        }
         (Verdict::Refused, _) if outcome.problems.is_empty() => {
             "refused: no change record covers this; `contract propose` writes a draft, \
              `contract explain RULE` says why it matters"
                 .to_owned()
         }
-        (Verdict::Refused, _) => "refused: the contract changes, and change control is not in order".to_owned(),
+        (Verdict::Refused, _) => {
+            "refused: the contract changes, and change control is not in order".to_owned()
+        }
     };
     let _ = writeln!(text, "verdict   {verdict}");
     text
