@@ -19,6 +19,8 @@ use crate::source;
 /// What headers are compared with.
 #[derive(Clone, Debug)]
 pub enum Base {
+    /// The lock that the program was built with.
+    BuiltIn,
     /// A lock.
     Lock(PathBuf),
     /// The headers of another folder.
@@ -36,8 +38,8 @@ pub struct Request {
     pub include: PathBuf,
     /// The change records.
     pub changes: PathBuf,
-    /// The lock for people, with the version history.
-    pub lock_md: PathBuf,
+    /// The lock for people, with the version history; without it there is no history to hold against the headers.
+    pub lock_md: Option<PathBuf>,
     /// Today, as 2026-01-31.
     pub today: String,
 }
@@ -80,6 +82,8 @@ pub struct Outcome {
     pub covered_by: Option<String>,
     /// The version bump that the differences need.
     pub bump: Bump,
+    /// The version before.
+    pub version: String,
 }
 
 /// Why no check could be made.
@@ -133,6 +137,12 @@ pub fn run(request: &Request) -> Result<Outcome, CheckError> {
         .map_err(|cause| CheckError::File { path: request.changes.clone(), cause })?;
     let mut problems = Vec::new();
     let (name, old, pending) = match &request.base {
+        Base::BuiltIn => {
+            let lock = worker_contract::lock::current();
+            let pending = settle(lock, &records, &request.changes, &mut problems);
+            let name = format!("the lock {} of this program", lock.version);
+            (name, Interface::read(&locked::sources(lock))?, pending)
+        }
         Base::Lock(path) => {
             let lock = read_lock(path)?;
             let pending = settle(&lock, &records, &request.changes, &mut problems);
@@ -171,8 +181,8 @@ pub fn run(request: &Request) -> Result<Outcome, CheckError> {
     let differences = diff::compare(&old, &new);
     let counts: Vec<&Difference> = differences.iter().filter(|one| one.counts()).collect();
     let bump = counts.iter().map(|one| one.class().bump()).max().unwrap_or(Bump::None);
-    let history = read(&request.lock_md)?;
-    let covered_by = judge(request, &old, &new, &differences, &pending, &history, &mut problems);
+    let history = request.lock_md.as_deref().map(read).transpose()?;
+    let covered_by = judge(request, &old, &new, &differences, &pending, history.as_deref(), &mut problems);
     let verdict = match (counts.is_empty(), &covered_by) {
         _ if !problems.is_empty() => Verdict::Refused,
         (true, _) => Verdict::Unchanged,
@@ -180,7 +190,16 @@ pub fn run(request: &Request) -> Result<Outcome, CheckError> {
         (false, None) => Verdict::Refused,
     };
     let include = request.include.display().to_string();
-    Ok(Outcome { base: name, include, verdict, differences, problems, covered_by, bump })
+    Ok(Outcome {
+        base: name,
+        include,
+        verdict,
+        differences,
+        problems,
+        covered_by,
+        bump,
+        version: version_of(&old),
+    })
 }
 
 /// The records at a revision; none if there were none yet.
@@ -222,19 +241,20 @@ fn judge(
     new: &Interface,
     differences: &[Difference],
     pending: &[RecordFile],
-    history: &str,
+    history: Option<&str>,
     problems: &mut Vec<Problem>,
 ) -> Option<String> {
     let before = problems.len();
     let (old_version, new_version) = (version_of(old), version_of(new));
-    let rows = rows(history);
+    let rows = rows(history.unwrap_or_default());
+    let lock_md = request.lock_md.clone().unwrap_or_else(|| PathBuf::from("LOCK.md"));
     let mut put = |file: &Path, text: String| {
         problems.push(Problem { file: file.display().to_string(), text });
     };
     let newest = rows.last().map(|(version, _)| version.clone()).unwrap_or_default();
-    if newest != new_version {
+    if history.is_some() && newest != new_version {
         put(
-            &request.lock_md,
+            &lock_md,
             format!(
                 "the version history ends with {}, and the headers say {new_version}; \
                  the row and WORKER_FFI_VERSION_* change together",
@@ -270,7 +290,7 @@ fn judge(
         if !rows.iter().any(|(version, _)| *version == record.to) {
             let text =
                 format!("the version history has no row for {}, which {} asks for", record.to, file.name);
-            put(&request.lock_md, text);
+            put(&lock_md, text);
         }
         covering = Some(file.name.clone());
     }

@@ -46,7 +46,7 @@ Exit status:
 /// Where the contract is, and what to compare it with.
 #[derive(Args, Debug)]
 pub struct Check {
-    /// The lock; the one with the highest version in contract/lock without it.
+    /// The lock; without it the one with the highest version in contract/lock, or the one that the program was built with.
     #[arg(long, value_name = "FILE", conflicts_with = "base")]
     lock: Option<PathBuf>,
     /// Compare with the headers of a folder or of a git revision instead.
@@ -55,12 +55,12 @@ pub struct Check {
     /// The headers.
     #[arg(long, value_name = "DIR", default_value = "contract/include")]
     include: PathBuf,
-    /// The change records.
-    #[arg(long, value_name = "DIR", default_value = "contract/changes")]
-    changes: PathBuf,
-    /// The lock for people.
-    #[arg(long, value_name = "FILE", default_value = "contract/LOCK.md")]
-    lock_md: PathBuf,
+    /// The change records; `changes` beside the folder of the lock without it.
+    #[arg(long, value_name = "DIR")]
+    changes: Option<PathBuf>,
+    /// The lock for people; `LOCK.md` beside the folder of the lock without it, if there is one.
+    #[arg(long, value_name = "FILE")]
+    lock_md: Option<PathBuf>,
     /// Form of the report.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -142,13 +142,22 @@ fn outcome(arguments: &Check) -> Result<(check::Request, check::Outcome), String
         (Some(path), _) => Base::Lock(path.clone()),
         (None, Some(base)) if Path::new(base).is_dir() => Base::Folder(PathBuf::from(base)),
         (None, Some(base)) => Base::Revision(base.clone()),
-        (None, None) => Base::Lock(newest_lock(Path::new("contract/lock"))?),
+        (None, None) if Path::new("contract/lock").is_dir() => {
+            Base::Lock(newest_lock(Path::new("contract/lock"))?)
+        }
+        (None, None) => Base::BuiltIn,
     };
+    let root = match &base {
+        Base::Lock(path) => path.parent().and_then(Path::parent).unwrap_or(Path::new("")).to_owned(),
+        Base::BuiltIn | Base::Folder(_) | Base::Revision(_) => PathBuf::from("contract"),
+    };
+    let lock_md =
+        arguments.lock_md.clone().or_else(|| Some(root.join("LOCK.md")).filter(|path| path.exists()));
     let request = check::Request {
         base,
         include: arguments.include.clone(),
-        changes: arguments.changes.clone(),
-        lock_md: arguments.lock_md.clone(),
+        changes: arguments.changes.clone().unwrap_or_else(|| root.join("changes")),
+        lock_md,
         today: record::today(),
     };
     let outcome = check::run(&request).map_err(|error| error.to_string())?;
@@ -183,13 +192,16 @@ fn explain(rule: Option<&str>) -> Result<u8, String> {
 }
 
 fn verify(arguments: &Verify) -> Result<u8, String> {
-    let path = match &arguments.lock {
-        Some(path) => path.clone(),
-        None => newest_lock(Path::new("contract/lock"))?,
+    let lock = match &arguments.lock {
+        Some(path) => check::read_lock(path).map_err(|error| error.to_string())?,
+        None if Path::new("contract/lock").is_dir() => {
+            check::read_lock(&newest_lock(Path::new("contract/lock"))?).map_err(|error| error.to_string())?
+        }
+        None => worker_contract::lock::current().clone(),
     };
     let request = verify::Request {
         include: arguments.include.clone(),
-        lock: check::read_lock(&path).map_err(|error| error.to_string())?,
+        lock,
         c: arguments.cc.clone(),
         cpp: arguments.cxx.clone(),
         library: arguments.library.clone(),

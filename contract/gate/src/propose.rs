@@ -87,11 +87,8 @@ pub fn propose(request: &Request, outcome: &Outcome, title: &str) -> Result<Path
     let number = files.iter().filter_map(record::RecordFile::number).max().unwrap_or(0) + 1;
     let from = match &request.base {
         Base::Lock(path) => check::read_lock(path)?.version,
-        Base::Folder(_) | Base::Revision(_) => {
-            let text = std::fs::read_to_string(&request.lock_md)
-                .map_err(|cause| CheckError::File { path: request.lock_md.clone(), cause })?;
-            check::rows(&text).last().map(|(version, _)| version.clone()).unwrap_or_default()
-        }
+        Base::BuiltIn => worker_contract::lock::current().version.clone(),
+        Base::Folder(_) | Base::Revision(_) => outcome.version.clone(),
     };
     let draft = draft(outcome, number, &from);
     let words = title.to_lowercase();

@@ -18,9 +18,6 @@ pub enum SourceError {
         /// Why.
         cause: std::io::Error,
     },
-    /// A file is no text.
-    #[error("cannot read `{0}`: it is not UTF-8")]
-    NoText(PathBuf),
     /// There is no header.
     #[error("`{0}` holds no header (*.h)")]
     Empty(String),
@@ -49,7 +46,8 @@ pub fn of_folder(folder: &Path) -> Result<Sources, SourceError> {
             continue;
         }
         let bytes = std::fs::read(&path).map_err(|cause| read(&path, cause))?;
-        let text = String::from_utf8(bytes).map_err(|_| SourceError::NoText(path.clone()))?;
+        // Another encoding in a comment is no reason not to judge the rest.
+        let text = String::from_utf8_lossy(&bytes).into_owned();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         sources.insert(name, text);
     }
@@ -67,7 +65,7 @@ fn git(folder: &Path, arguments: &[&str], what: &str) -> Result<String, SourceEr
     if !output.status.success() {
         return Err(fail(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
     }
-    String::from_utf8(output.stdout).map_err(|_| fail("it is not UTF-8".to_owned()))
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// The files of a folder at a revision whose names end so, with their text; none if the folder was not there.

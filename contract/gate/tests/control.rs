@@ -48,7 +48,7 @@ impl Copy {
             base: Base::Lock(self.at(lock)),
             include: self.at("include"),
             changes: self.at("changes"),
-            lock_md: self.at("LOCK.md"),
+            lock_md: Some(self.at("LOCK.md")),
             today: TODAY.to_owned(),
         }
     }
@@ -268,6 +268,7 @@ fn refused() -> Outcome {
         }],
         covered_by: None,
         bump: Bump::Major,
+        version: "1.0".to_owned(),
     }
 }
 

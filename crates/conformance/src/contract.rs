@@ -98,6 +98,7 @@ fn check_library(arguments: &Library) -> anyhow::Result<ExitCode> {
         problems: Vec::new(),
         covered_by: None,
         bump,
+        version: version.clone(),
     };
     if arguments.format == Format::Text {
         print!("{}", library_text(&outcome, &shown, soname.as_deref(), report.dwarf));
