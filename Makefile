@@ -17,7 +17,7 @@ PRESET := host
 cuda_sources := $(shell git ls-files 'cuda/*.cpp' 'cuda/*.hpp' 'cuda/*.cu' 'cuda/*.cuh' 'cuda/*.h' 2> /dev/null)
 
 .PHONY: conformance release fetch-smollm2 test self-test sweep fuzz-defects fuzz-sound setup bench fmt lint format-check \
-	clippy docs clean \
+	clippy docs clean contract-check abidiff-table \
 	cuda-toolkit test-cuda test-cuda-host ctest cuda-fmt cuda-format-check cuda-tidy cuda-registers
 
 # Exit code 3, incomplete, is success here; README.md says so.
@@ -88,6 +88,18 @@ cuda-tidy:
 # Registers, spills and sizes of the kernels, as the assembler reports them.
 cuda-registers: cuda-toolkit
 	tools/cuda-registers
+
+# The headers against the lock and with real compilers, and the reference backend against the contract.
+contract-check: release
+	tools/setup test
+	target/release/worker-conformance contract check
+	target/release/worker-conformance contract verify-headers --library target/release/libworker_mock.so
+	target/release/worker-conformance contract check-library target/release/libworker_mock.so
+
+# What abidiff finds in the corpus of mutations: contract/gate/ABIDIFF.md.
+abidiff-table:
+	tools/setup abidiff
+	cargo run --release -p worker-gate --example abidiff-table
 
 setup:
 	tools/setup all

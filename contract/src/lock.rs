@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,16 @@ pub struct Lock {
     pub error_codes: Vec<LockedCode>,
     /// The functions, in the order of the headers.
     pub functions: Vec<LockedFunction>,
+    /// The headers: what they include, define and declare, in order.
+    pub headers: Vec<LockedHeader>,
+    /// What the comments of the headers promise.
+    pub documentation: Vec<LockedText>,
+    /// Declarations that are more than name, types and parameters say, as C, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub declarations: BTreeMap<String, String>,
+    /// Change records that led to this version; they never change again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub records: Vec<LockedRecord>,
 }
 
 /// How firm a lock is.
@@ -87,6 +97,52 @@ pub struct LockedParameter {
     pub kind: String,
 }
 
+/// A header.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedHeader {
+    /// File name.
+    pub name: String,
+    /// Macro that keeps it from being read twice.
+    pub guard: String,
+    /// Includes as written, such as `<stdint.h>`.
+    pub includes: Vec<String>,
+    /// Macros that hosts may use.
+    pub macros: Vec<LockedMacro>,
+    /// Names of what it declares, in order.
+    pub declares: Vec<String>,
+}
+
+/// A macro.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedMacro {
+    /// Name, with its parameters if it has any.
+    pub name: String,
+    /// What it stands for.
+    pub text: String,
+}
+
+/// The comment of an item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedText {
+    /// A function, type, enumerator or macro, or the file name of a header.
+    pub item: String,
+    /// The words of the comment.
+    pub text: String,
+}
+
+/// A change record, by its content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedRecord {
+    /// File name in `changes/`.
+    pub file: String,
+    /// SHA-256 of the file, in hexadecimal.
+    pub sha256: String,
+}
+
 /// Why a text is no lock.
 #[derive(Debug, thiserror::Error)]
 pub enum ParseLockError {
@@ -141,6 +197,8 @@ impl Lock {
         once("handle", lock.handles.iter().map(|handle| handle.name.clone()))?;
         once("error code", lock.error_codes.iter().map(|code| code.name.clone()))?;
         once("error number", lock.error_codes.iter().map(|code| code.value.to_string()))?;
+        once("header", lock.headers.iter().map(|header| header.name.clone()))?;
+        once("documentation of", lock.documentation.iter().map(|text| text.item.clone()))?;
         once("function", lock.functions.iter().map(|function| function.name.clone()))?;
         for function in &lock.functions {
             once("parameter", function.parameters.iter().map(|parameter| parameter.name.clone()))?;
@@ -179,6 +237,10 @@ impl Lock {
                     reports: spec.codes.iter().map(|code| code.raw()).collect(),
                 })
                 .collect(),
+            headers: like.headers.clone(),
+            documentation: like.documentation.clone(),
+            declarations: like.declarations.clone(),
+            records: like.records.clone(),
         }
     }
 
@@ -265,7 +327,7 @@ mod tests {
         cannot read the lock: function `cuda_init` occurs twice
         cannot read the lock: `cuda_init` reports 9, which is no error code of it
         cannot read the lock: status: unknown variant `frozen`, expected `locked` or `superseded` at line 7 column 9
-        cannot read the lock: unknown field `owner`, expected one of `version`, `date`, `status`, `handles`, `error_codes`, `functions` at line 8 column 1
+        cannot read the lock: unknown field `owner`, expected one of `version`, `date`, `status`, `handles`, `error_codes`, `functions`, `headers`, `documentation`, `declarations`, `records` at line 8 column 1
         ");
     }
 }

@@ -2,12 +2,14 @@
 
 mod dwarf;
 mod flags;
+mod soname;
 mod symbols;
 
 use std::path::Path;
 
 use object::Object;
 
+pub use self::soname::soname;
 use crate::oracle::Verdicts;
 
 /// A file that is no shared library, in words.

@@ -1,6 +1,7 @@
 //! Puts any worker backend library through the FFI contract and says which requirements it keeps.
 
 pub mod binary;
+pub mod contract;
 mod conversation;
 pub mod executor;
 pub mod exit_code;

@@ -37,6 +37,9 @@ enum Command {
     Replay(replay::Replay),
     /// List the requirements of the contract.
     List,
+    /// Guard the contract: compare headers and libraries with the lock.
+    #[command(subcommand)]
+    Contract(worker_conformance::contract::Command),
 }
 
 const RUN_HELP: &str = "\
@@ -92,6 +95,7 @@ fn main() -> Status {
         Command::Fuzz(options) => fuzz::command::execute(&options, default_models()),
         Command::Replay(options) => replay::execute(&options, default_models()),
         Command::List => Ok(list()),
+        Command::Contract(command) => worker_conformance::contract::run(&command),
     };
     match result {
         Ok(code) => code.into(),
