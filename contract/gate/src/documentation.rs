@@ -205,10 +205,8 @@ fn compare_texts(before: &Text, after: &Text) -> Vec<(Rule, String, String, Stri
             !facts.requirements.is_empty() || facts.clauses.iter().any(|clause| !clause.is_empty())
         })
     };
-    if after.text.trim().is_empty() || new.is_empty() {
-        if substance(&old) {
-            return vec![(Rule::DocumentationRemoved, String::new(), one_line(&before.text), String::new())];
-        }
+    if (after.text.trim().is_empty() || new.is_empty()) && substance(&old) {
+        return vec![(Rule::DocumentationRemoved, String::new(), one_line(&before.text), String::new())];
     }
     let sections: BTreeSet<&Section> = old.keys().chain(new.keys()).collect();
     let empty = Facts::default();
@@ -297,12 +295,11 @@ fn read(text: &Text) -> BTreeMap<Section, Facts> {
     all
 }
 
+/// What is different, and the clauses of both sides that found no twin, each side as one.
+type Unmatched = (Vec<(String, bool)>, Clause, Clause);
+
 /// Clauses that found no twin, as one; and what is different between them.
-fn compare_sections(
-    summary: bool,
-    old: &[Clause],
-    new: &[Clause],
-) -> Option<(Vec<(String, bool)>, Clause, Clause)> {
+fn compare_sections(summary: bool, old: &[Clause], new: &[Clause]) -> Option<Unmatched> {
     let mut taken = vec![false; new.len()];
     let (mut before, mut after) = (Clause::default(), Clause::default());
     let mut left = Vec::new();

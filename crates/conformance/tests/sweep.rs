@@ -87,6 +87,9 @@ fn profile(entry: &Entry, folder: &Path) -> PathBuf {
 fn judge(entry: &Entry, run: &libraries::Run, failing: &BTreeSet<String>) -> Result<String, String> {
     let list = failing.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
     let has = |id: &String| failing.contains(id);
+    if run.report.is_null() {
+        return Err(format!("NO VERDICT: {}", run.text));
+    }
     match entry.kind {
         Kind::Sound => {
             let blamed: Vec<&String> = failing.iter().filter(|id| !entry.breaks.contains(id)).collect();

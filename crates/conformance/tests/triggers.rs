@@ -61,6 +61,7 @@ fn every_trigger_brings_its_code_about() {
         for (code, cell) in row {
             let (Some(file), Some(scenario)) = (cell.file, cell.scenario) else { continue };
             let run = run(&library, &["--profile", profile, "--scenario", &scenario]);
+            assert_ne!(run.code, 2, "{scenario}: {}", run.text);
             let counts = run.report["codes"].as_array().cloned().unwrap_or_default();
             let seen = counts.iter().any(|one| one["function"] == function.as_str() && one["code"] == code);
             assert!(seen, "{file}: `{scenario}` gets no {code} from {function}\n{}", run.text);

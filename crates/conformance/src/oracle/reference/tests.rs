@@ -27,7 +27,7 @@ impl Talk {
     fn new() -> Self {
         let model = ModelFacts { context_length: 512, tensor_bytes: 1000 };
         let models = [(PATH.to_vec(), model)].into();
-        let facts = Facts { models, devices: Some(1), faulty: false };
+        let facts = Facts { models, devices: Some(1), ..Facts::default() };
         let refusal = Refusal { requirement: "LOAD-03", codes: vec![3] };
         let refusals = [(BROKEN.to_vec(), refusal)].into();
         let mut talk =
