@@ -1,5 +1,7 @@
 //! Builds the test libraries of `tests/backends`, and runs the program on a library.
 
+#![allow(dead_code, reason = "each test file uses some of these")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -15,7 +17,6 @@ pub struct Run {
 
 impl Run {
     /// The requirements that the report calls broken.
-    #[allow(dead_code, reason = "each test file uses some of these")]
     pub fn failing(&self) -> std::collections::BTreeSet<String> {
         let all = self.report["requirements"].as_array();
         all.into_iter()
@@ -27,13 +28,11 @@ impl Run {
 }
 
 /// The root of the repository.
-#[allow(dead_code, reason = "each test file uses some of these")]
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// Builds the CPU reference: the suite loads it by path, as any library.
-#[allow(dead_code, reason = "each test file uses some of these")]
 pub fn reference() -> PathBuf {
     let mut command = Command::new(env!("CARGO"));
     command.args(["build", "--package", "worker-mock", "--lib", "--message-format", "json"]);
@@ -53,7 +52,6 @@ pub fn reference() -> PathBuf {
 }
 
 /// Builds one of the test libraries.
-#[allow(dead_code, reason = "each test file uses some of these")]
 pub fn build(name: &str) -> PathBuf {
     // Each in a folder of its own: tests build at the same time.
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("backends").join(name);
