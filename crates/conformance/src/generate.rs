@@ -121,7 +121,12 @@ mod tests {
         let menu = Menu::for_tests();
         for number in 0..300 {
             let program = program(3, number, &menu);
-            assert_eq!(sketch::legalise(&program, &menu.refused()), program, "case {number}");
+            let legal = sketch::legalise(&program, &menu.refused());
+            // In words: a temperature that is NaN is not equal to itself.
+            let same = |given: &Op, kept: &Op| format!("{given:?}") == format!("{kept:?}");
+            let odd =
+                program.iter().zip(&legal).find(|(given, kept)| !same(given, kept)).map(|(given, _)| given);
+            assert!(odd.is_none() && legal.len() == program.len(), "case {number} may not do {odd:?}");
         }
     }
 

@@ -1,6 +1,5 @@
 //! Generated programs on real libraries: the sound ones pass, defects are found, and what is handed over shows them.
 
-#[expect(dead_code, reason = "the other tests run the suite with it")]
 mod libraries;
 
 use std::collections::BTreeMap;

@@ -302,7 +302,7 @@ impl fmt::Display for Shape {
             Self::Integer { bytes, signed: None, .. } => write!(f, "an enumeration of {}", width(bytes)),
             Self::Float { bytes } => write!(f, "a floating-point number of {}", width(bytes)),
             Self::Bool { bytes } => write!(f, "a boolean of {}", width(bytes)),
-            Self::Pointer { target, constant: true } => write!(f, "a pointer to constant {target}"),
+            Self::Pointer { target, constant: true } => write!(f, "a pointer to {target} that is constant"),
             Self::Pointer { target, constant: false } => write!(f, "a pointer to {target}"),
             Self::Compound { handle: Some(name), .. } => f.write_str(name),
             Self::Compound { bytes: Some(bytes), .. } => write!(f, "a structure of {}", width(bytes)),

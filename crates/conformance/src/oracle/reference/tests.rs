@@ -195,8 +195,12 @@ fn figures_at_rest_are_compared_once_the_first_job_is_over() {
 fn a_process_uses_no_less_than_its_models() {
     let process = Call::ProcessVramUsage { ctx: Handle::Slot(Slot(0)) };
     let model = Handle::Slot(Slot(1));
-    assert_eq!(Talk::new().give(process.clone(), bytes(1000)).found(), []);
-    assert_eq!(Talk::new().give(process.clone(), bytes(999)).found(), [("VRAM-03".to_owned(), Level::Must)]);
+    assert_eq!(Talk::new().give(process.clone(), bytes(2000)).found(), []);
+    let few = Talk::new().give(process.clone(), bytes(1999)).found();
+    assert!(
+        !few.is_empty() && few.iter().all(|found| *found == ("VRAM-03".to_owned(), Level::Must)),
+        "{few:?}"
+    );
     let mut talk = Talk::new();
     talk.give(Call::VramUsage { model }, bytes(2600)).give(process, bytes(2599));
     assert_eq!(talk.found(), [("VRAM-03".to_owned(), Level::Must)]);
