@@ -25,6 +25,7 @@ pub enum Command {
     },
     /// Write the draft of a change record for what is different.
     Propose {
+        /// What is compared with what.
         #[command(flatten)]
         check: Check,
         /// A few words, for the name of the file.

@@ -8,7 +8,7 @@ pub mod section;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clause::{Clause, Facts};
+use clause::{Clause, FactChange, Facts};
 use section::{Section, sections};
 
 use crate::interface::{Interface, Sources};
@@ -205,10 +205,8 @@ fn compare_texts(before: &Text, after: &Text) -> Vec<(Rule, String, String, Stri
             !facts.requirements.is_empty() || facts.clauses.iter().any(|clause| !clause.is_empty())
         })
     };
-    if after.text.trim().is_empty() || new.is_empty() {
-        if substance(&old) {
-            return vec![(Rule::DocumentationRemoved, String::new(), one_line(&before.text), String::new())];
-        }
+    if (after.text.trim().is_empty() || new.is_empty()) && substance(&old) {
+        return vec![(Rule::DocumentationRemoved, String::new(), one_line(&before.text), String::new())];
     }
     let sections: BTreeSet<&Section> = old.keys().chain(new.keys()).collect();
     let empty = Facts::default();
@@ -302,7 +300,7 @@ fn compare_sections(
     summary: bool,
     old: &[Clause],
     new: &[Clause],
-) -> Option<(Vec<(String, bool)>, Clause, Clause)> {
+) -> Option<(Vec<FactChange>, Clause, Clause)> {
     let mut taken = vec![false; new.len()];
     let (mut before, mut after) = (Clause::default(), Clause::default());
     let mut left = Vec::new();
@@ -334,7 +332,7 @@ fn compare_sections(
 }
 
 /// Which rule a difference of sentences falls under.
-fn rule(section: &Section, differences: &[(String, bool)], before: &Clause, after: &Clause) -> Rule {
+fn rule(section: &Section, differences: &[FactChange], before: &Clause, after: &Clause) -> Rule {
     let any = |test: &dyn Fn(&str) -> bool| differences.iter().any(|(fact, _)| test(fact));
     let speaks_of = |fact: &str| before.bag.contains_key(fact) || after.bag.contains_key(fact);
     let units = [

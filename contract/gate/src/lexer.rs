@@ -163,8 +163,8 @@ impl<'t> Lexer<'t> {
 
 /// The length of the comment that a text begins with.
 fn comment_end(text: &str) -> Option<usize> {
-    if text.starts_with("/*") {
-        return Some(text[2..].find("*/").map_or(text.len(), |end| end + 4));
+    if let Some(inside) = text.strip_prefix("/*") {
+        return Some(inside.find("*/").map_or(text.len(), |end| end + 4));
     }
     if !text.starts_with("//") {
         return None;

@@ -355,6 +355,7 @@ fn collect(parent: CXCursor, folder: &str, into: &mut Vec<Declaration>) {
     for cursor in children(parent) {
         // SAFETY: the cursor belongs to the living unit, here and in all that follows.
         let kind = unsafe { clang_getCursorKind(cursor) };
+        // SAFETY: as above.
         let (file, ..) = place(unsafe { clang_getCursorLocation(cursor) });
         if !file.starts_with(folder) {
             continue;
