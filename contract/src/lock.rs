@@ -326,8 +326,8 @@ mod tests {
         cannot read the lock: error number `8` occurs twice
         cannot read the lock: function `cuda_init` occurs twice
         cannot read the lock: `cuda_init` reports 9, which is no error code of it
-        cannot read the lock: status: unknown variant `frozen`, expected `locked` or `superseded` at line 7 column 9
-        cannot read the lock: unknown field `owner`, expected one of `version`, `date`, `status`, `handles`, `error_codes`, `functions`, `headers`, `documentation`, `declarations`, `records` at line 8 column 1
+        cannot read the lock: status: unknown variant `frozen`, expected `locked` or `superseded` at line 8 column 9
+        cannot read the lock: unknown field `owner`, expected one of `version`, `date`, `status`, `handles`, `error_codes`, `functions`, `headers`, `documentation`, `declarations`, `records` at line 9 column 1
         ");
     }
 }

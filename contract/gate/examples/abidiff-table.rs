@@ -78,7 +78,8 @@ fn run(out: &Path) -> Result<(), Box<dyn std::error::Error>> {
             sum[at + 1] += usize::from(refused);
             sum[at + 2] += usize::from(by_abidiff);
             let gate = if refused { "refused" } else { "let through" };
-            writeln!(rows, "| {title} | {} | {} | {gate} | {word} |", one.name, one.class)?;
+            let rule = one.rule.map_or("", worker_gate::rule::Rule::id);
+            writeln!(rows, "| {title} | {} | {} | {rule} | {gate} | {word} |", one.name, one.class)?;
         }
         let [matter, gate, abidiff, harmless, false_gate, false_abidiff] = sum;
         writeln!(
@@ -93,7 +94,7 @@ fn run(out: &Path) -> Result<(), Box<dyn std::error::Error>> {
          types and symbols, and neither names of parameters nor comments, guards, macros, other languages or targets.\n\n\
          | part of the corpus | matter | refused by the gate | found by abidiff | do not matter | refused by the gate | found by abidiff |\n\
          |---|---|---|---|---|---|---|\n{sums}\n\
-         | part | mutation | class | gate | abidiff |\n|---|---|---|---|---|\n{rows}"
+         | part | mutation | class | rule | gate | abidiff |\n|---|---|---|---|---|---|\n{rows}"
     );
     std::fs::write(out, text)?;
     Ok(())

@@ -25,7 +25,7 @@ pub enum Command {
     },
     /// Write the draft of a change record for what is different.
     Propose {
-        /// What to compare.
+        /// What is compared with what.
         #[command(flatten)]
         check: Check,
         /// A few words, for the name of the file.

@@ -8,7 +8,7 @@ pub mod section;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clause::{Clause, Facts};
+use clause::{Clause, FactChange, Facts};
 use section::{Section, sections};
 
 use crate::interface::{Interface, Sources};
@@ -295,11 +295,12 @@ fn read(text: &Text) -> BTreeMap<Section, Facts> {
     all
 }
 
-/// What is different, and the clauses of both sides that found no twin, each side as one.
-type Unmatched = (Vec<(String, bool)>, Clause, Clause);
-
 /// Clauses that found no twin, as one; and what is different between them.
-fn compare_sections(summary: bool, old: &[Clause], new: &[Clause]) -> Option<Unmatched> {
+fn compare_sections(
+    summary: bool,
+    old: &[Clause],
+    new: &[Clause],
+) -> Option<(Vec<FactChange>, Clause, Clause)> {
     let mut taken = vec![false; new.len()];
     let (mut before, mut after) = (Clause::default(), Clause::default());
     let mut left = Vec::new();
@@ -331,7 +332,7 @@ fn compare_sections(summary: bool, old: &[Clause], new: &[Clause]) -> Option<Unm
 }
 
 /// Which rule a difference of sentences falls under.
-fn rule(section: &Section, differences: &[(String, bool)], before: &Clause, after: &Clause) -> Rule {
+fn rule(section: &Section, differences: &[FactChange], before: &Clause, after: &Clause) -> Rule {
     let any = |test: &dyn Fn(&str) -> bool| differences.iter().any(|(fact, _)| test(fact));
     let speaks_of = |fact: &str| before.bag.contains_key(fact) || after.bag.contains_key(fact);
     let units = [

@@ -9,6 +9,9 @@ use regex::Regex;
 
 use super::lexicon::{Count, lexicon};
 
+/// A fact that has gone (false) or come (true).
+pub(super) type FactChange = (String, bool);
+
 /// A sentence, or a part of one between semicolons.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Clause {
@@ -256,7 +259,7 @@ impl Clause {
     }
 
     /// What the other clause lacks (false) or has more (true); summaries may be shortened.
-    pub(super) fn differences(&self, other: &Self, summary: bool) -> Vec<(String, bool)> {
+    pub(super) fn differences(&self, other: &Self, summary: bool) -> Vec<FactChange> {
         let mut found = Vec::new();
         let facts: BTreeSet<&String> = self.bag.keys().chain(other.bag.keys()).collect();
         for fact in facts {

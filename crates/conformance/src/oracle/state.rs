@@ -109,7 +109,8 @@ impl State {
     pub fn used(&self, context: Handle) -> u64 {
         let context = slot(context);
         let models = self.models.values().filter(|model| model.context == context);
-        models.fold(0, |sum, model| model.least.map_or(sum, |least| least.saturating_add(sum)))
+        // The figure of just before, where nothing has happened since.
+        models.fold(0, |sum, model| model.usage.or(model.least).unwrap_or(0).saturating_add(sum))
     }
 
     /// Whether a context has a model loaded.
