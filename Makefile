@@ -18,7 +18,7 @@ cuda_sources := $(shell git ls-files 'cuda/*.cpp' 'cuda/*.hpp' 'cuda/*.cu' 'cuda
 
 .PHONY: conformance release fetch-smollm2 test self-test sweep fuzz-defects fuzz-sound setup bench fmt lint format-check \
 	clippy docs clean contract-check abidiff-table \
-	cuda-toolkit test-cuda test-cuda-host ctest cuda-fmt cuda-format-check cuda-tidy cuda-registers
+	cuda-toolkit test-cuda test-cuda-host ctest cuda-fmt cuda-format-check cuda-tidy cuda-registers cuda-sanitized
 
 # Exit code 3, incomplete, is success here; README.md says so.
 conformance: release $(MODEL:%=fetch-%)
@@ -68,6 +68,10 @@ test-cuda-host:
 
 test-cuda: cuda-toolkit
 	cargo test -p worker-cuda --features cuda
+
+# The whole suite on the host build under sanitizers, once `make ctest PRESET=host-asan` has made it.
+cuda-sanitized: release
+	tools/cuda-sanitized --level strict
 
 ctest:
 	tools/setup cuda
