@@ -97,3 +97,34 @@ fn fit(tensor: &mut Tensor) -> Result<(), ChangeError> {
     tensor.data = tensor.data.iter().copied().cycle().take(size).collect();
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tensor_type::TensorType;
+    use super::*;
+
+    fn two() -> Gguf {
+        let tensor = |name: &str| Tensor::new(name, vec![8], TensorType::F32, (0..32).collect());
+        Gguf::new(Vec::new(), vec![tensor("a"), tensor("b")])
+    }
+
+    #[test]
+    fn a_tensor_of_another_size_has_data_for_all_of_it() {
+        let mut gguf = two();
+        Claim::Resized(vec![8, 3]).apply(&mut gguf, "a").unwrap();
+        assert_eq!(gguf.tensors[0].data.len(), 96);
+        Claim::Retyped(1).apply(&mut gguf, "a").unwrap();
+        assert_eq!(gguf.tensors[0].data.len(), 48);
+        assert!(Claim::Retyped(999).apply(&mut gguf, "a").is_err());
+    }
+
+    #[test]
+    fn a_tensor_that_moved_lies_where_it_says_and_upon_no_other() {
+        let mut gguf = two();
+        Claim::Moved(8).apply(&mut gguf, "a").unwrap();
+        let written = gguf.write();
+        assert_eq!(gguf.tensors[0].offset, Some(8));
+        assert_eq!(written.bytes[written.data + 8..written.data + 40], (0..32).collect::<Vec<u8>>());
+        assert_eq!(gguf.places()[1], 64);
+    }
+}

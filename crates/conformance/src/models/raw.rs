@@ -48,3 +48,41 @@ pub(super) fn wrapped_back(list: bool) -> Vec<Entry> {
         Entry::new(key, Value::Raw { kind, bytes: length }),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::gguf::Gguf;
+    use super::*;
+
+    /// Reads `count` entries as a reader does that adds before it compares; returns where the last one ends.
+    fn careless(bytes: &[u8], mut at: usize, count: usize) -> usize {
+        let number = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+        for _ in 0..count {
+            at += 8 + usize::try_from(number(at)).unwrap();
+            let kind = bytes[at];
+            // A list holds bytes here, and its item type lies before its length.
+            at += if kind == 9 { 8 } else { 4 };
+            at = at.wrapping_add(8).wrapping_add(number(at) as usize);
+            assert!(at <= bytes.len());
+        }
+        at
+    }
+
+    #[test]
+    fn a_reader_whose_sums_wrap_finds_three_entries_and_then_the_end() {
+        for list in [false, true] {
+            let mut gguf = Gguf::new(Vec::new(), Vec::new());
+            gguf.metadata = wrapped_back(list);
+            let written = gguf.write();
+            assert_eq!(careless(&written.bytes, written.header, 3), written.metadata);
+            assert!(careless(&written.bytes, written.header, 2) < written.metadata);
+        }
+    }
+
+    #[test]
+    fn lists_lie_as_deep_as_asked_for() {
+        let Value::Raw { kind: 9, bytes } = nested(3) else { panic!("no list") };
+        assert_eq!(bytes.len(), 3 * 12);
+        assert_eq!(bytes[24..28], 4_u32.to_le_bytes());
+    }
+}
