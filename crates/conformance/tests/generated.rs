@@ -293,7 +293,8 @@ fn deep_defects_are_found_by_generated_programs_and_shrunk() {
     let mut wrong = Vec::new();
     for defect in DEEP {
         let keep = tempfile::tempdir().expect("a temporary folder");
-        let (folder, told) = find(defect, "1", &["--cases", "3000", "--level", "strict", "--shrink", "150"], keep.path());
+        let (folder, told) =
+            find(defect, "1", &["--cases", "3000", "--level", "strict", "--shrink", "150"], keep.path());
         let Some(folder) = folder else {
             wrong.push(format!("{defect} is not found:\n{told}"));
             continue;
