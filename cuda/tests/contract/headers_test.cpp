@@ -22,14 +22,13 @@ TEST(Headers, EveryFunctionHasTheTypeOfTheContract) {
     EXPECT_TRUE((std::is_same_v<decltype(cuda_init), CudaContext*(int, int*)>));
     EXPECT_TRUE((std::is_same_v<decltype(cuda_destroy), void(CudaContext*)>));
     EXPECT_TRUE((std::is_same_v<decltype(cuda_get_device_count), int()>));
-    EXPECT_TRUE((std::is_same_v<decltype(cuda_load_model),
-                                CudaModel*(CudaContext*, const char*, std::uint64_t*, int*)>));
+    EXPECT_TRUE(
+        (std::is_same_v<decltype(cuda_load_model), CudaModel*(CudaContext*, const char*, std::uint64_t*, int*)>));
     EXPECT_TRUE((std::is_same_v<decltype(cuda_unload_model), void(CudaModel*)>));
     EXPECT_TRUE((std::is_same_v<decltype(cuda_model_get_vram_usage), std::uint64_t(CudaModel*)>));
     EXPECT_TRUE((std::is_same_v<decltype(cuda_inference_start),
                                 InferenceResult*(CudaModel*, const char*, int, float, std::uint64_t, int*)>));
-    EXPECT_TRUE((std::is_same_v<decltype(cuda_inference_next_token),
-                                bool(InferenceResult*, char*, int, int*, int*)>));
+    EXPECT_TRUE((std::is_same_v<decltype(cuda_inference_next_token), bool(InferenceResult*, char*, int, int*, int*)>));
     EXPECT_TRUE((std::is_same_v<decltype(cuda_inference_free), void(InferenceResult*)>));
     EXPECT_TRUE((std::is_same_v<decltype(cuda_check_vram_residency), bool(CudaModel*, int*)>));
     EXPECT_TRUE((std::is_same_v<decltype(cuda_get_vram_usage), std::uint64_t(CudaModel*)>));
