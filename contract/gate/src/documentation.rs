@@ -71,6 +71,10 @@ impl Documentation {
                     !next.trailing && !comment.trailing && owner(&anchors, next, text) == Some(item)
                 });
                 if remark && item != header {
+                    // A heading such as `/* Models. */` promises nothing, and may be worded as one likes.
+                    if !Facts::read(&comment.text, "", &[], false).clauses.iter().any(Clause::is_weighty) {
+                        continue;
+                    }
                     item = header;
                 }
                 if comment.trailing && item == header {

@@ -19,6 +19,8 @@ pub(super) struct Clause {
     pub text: String,
     /// Concepts and facts with the number of their occurrences.
     pub bag: BTreeMap<String, usize>,
+    /// Concepts, those of doing aside, that a `not`, `no` or `never` stands directly before.
+    pub negated: BTreeSet<String>,
     /// Facts whose order matters, by kind: codes, functions, truth values, actors, numbers, and what comes before what.
     pub orders: BTreeMap<&'static str, Vec<String>>,
 }
@@ -143,6 +145,9 @@ const NUMBERS: [(&str, &str); 22] = [
 const THINGS: [&str; 9] =
     ["context", "model", "result", "results", "range", "ranges", "content", "pointer", "pointers"];
 
+/// Concepts of doing: `keeps no pointer` and `does not keep a pointer` are one promise.
+const VERBS: [&str; 9] = ["WRITE", "KEEP", "FREE", "OWN", "SUPPORT", "WORKS", "DEPEND", "FAIL", "NEED"];
+
 impl Clause {
     fn read(text: &str, own: &str, parameters: &[String]) -> Self {
         let mut clause = Self { text: text.to_owned(), ..Self::default() };
@@ -154,12 +159,20 @@ impl Clause {
         );
         let mut relation = Vec::new();
         let mut related = false;
+        let mut after_not = false;
         for found in word.find_iter(&prepared) {
             let token = found.as_str();
             if let Some(thing) = THINGS.iter().find(|thing| **thing == token) {
                 relation.push(thing.trim_end_matches('s').to_owned());
             }
-            let Some(fact) = clause.fact(token, own, parameters) else { continue };
+            let Some(fact) = clause.fact(token, own, parameters) else {
+                after_not &= ["a", "an", "the", "be", "any", "its"].contains(&token);
+                continue;
+            };
+            if after_not && fact != "NOT" && !VERBS.contains(&fact.as_str()) {
+                clause.negated.insert(fact.clone());
+            }
+            after_not = fact == "NOT";
             if fact == "BEFORE" || fact == "AFTER" {
                 related = true;
                 relation.push(fact.clone());
@@ -244,6 +257,16 @@ impl Clause {
         self.bag.keys().all(|fact| lexicon().count(fact) == Count::None)
     }
 
+    /// Whether it forbids, permits, demands, warns, or gives a number or a code.
+    pub(super) fn is_weighty(&self) -> bool {
+        let facts = ["code ", "number ", "range "];
+        self.bag.keys().any(|fact| {
+            let count = lexicon().count(fact);
+            matches!(count, Count::Hard | Count::New | Count::None)
+                || facts.iter().any(|kind| fact.starts_with(kind))
+        })
+    }
+
     /// Both clauses as one.
     pub(super) fn merge(&mut self, other: &Self) {
         if !self.text.is_empty() {
@@ -253,6 +276,7 @@ impl Clause {
         for (fact, count) in &other.bag {
             *self.bag.entry(fact.clone()).or_default() += count;
         }
+        self.negated.extend(other.negated.iter().cloned());
         for (kind, list) in &other.orders {
             self.orders.entry(kind).or_default().extend(list.iter().cloned());
         }
@@ -279,6 +303,15 @@ impl Clause {
             } else if old < new && count != Count::Lost {
                 found.push((fact.clone(), true));
             }
+        }
+        // `no exception, no panic` and `exceptions, no panic` have the same words.
+        let moved = self
+            .negated
+            .difference(&other.negated)
+            .next()
+            .zip(other.negated.difference(&self.negated).next());
+        if found.is_empty() && moved.is_some() {
+            found.push(("NOT".to_owned(), true));
         }
         if found.is_empty() && !summary {
             let kinds: BTreeSet<&str> = self.orders.keys().chain(other.orders.keys()).copied().collect();
