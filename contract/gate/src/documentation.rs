@@ -5,10 +5,13 @@
 mod clause;
 mod lexicon;
 pub mod section;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
-use clause::{Clause, FactChange, Facts};
+use clause::{Clause, FactChange, Facts, Place};
+use regex::Regex;
 use section::{Section, sections};
 
 use crate::interface::{Interface, Sources};
@@ -171,6 +174,7 @@ fn owner<'a>(anchors: &'a [Anchor], comment: &Comment, text: &str) -> Option<&'a
 #[must_use]
 pub fn compare(old: &Interface, new: &Interface) -> Vec<Change> {
     let nothing = Text::default();
+    let values = values(old);
     let mut changes = Vec::new();
     let names: BTreeSet<&String> =
         old.documentation.items.keys().chain(new.documentation.items.keys()).collect();
@@ -191,7 +195,7 @@ pub fn compare(old: &Interface, new: &Interface) -> Vec<Change> {
         }
         let place = if after.text.is_empty() { before } else { after };
         let (header, line) = (place.header.clone(), if after.text.is_empty() { 1 } else { after.line });
-        let found = compare_texts(before, after);
+        let found = compare_texts(&without_values(before, &values), &without_values(after, &values));
         for (rule, section, before, after) in found {
             let item = if section.is_empty() { name.clone() } else { format!("{name}/{section}") };
             changes.push(Change { rule, item, header: header.clone(), line, before, after });
@@ -200,10 +204,33 @@ pub fn compare(old: &Interface, new: &Interface) -> Vec<Change> {
     changes
 }
 
+/// The numbers of the enumerators.
+fn values(interface: &Interface) -> BTreeMap<String, i64> {
+    let all = interface.declarations.values().flatten().flat_map(|one| &one.enumerators);
+    all.map(|enumerator| (enumerator.name.clone(), enumerator.value)).collect()
+}
+
+/// The text without the numbers that only repeat the name before them: `CUDA_SUCCESS (0)`.
+fn without_values(text: &Text, values: &BTreeMap<String, i64>) -> Text {
+    static NAMED: OnceLock<Regex> = OnceLock::new();
+    let named = NAMED.get_or_init(|| {
+        // A constant, which the corpus uses.
+        Regex::new(r"\b([A-Z][A-Z0-9_]+)`? ?(?:\( ?=? ?(\d+) ?\)|= ?(\d+)\b)").unwrap_or_else(|e| unreachable!("{e}"))
+    });
+    let plain = named.replace_all(&text.text, |captures: &regex::Captures| {
+        let number = captures.get(2).or(captures.get(3)).and_then(|number| number.as_str().parse().ok());
+        let known = number.is_some() && values.get(&captures[1]).copied() == number;
+        if known { captures[1].to_owned() } else { captures[0].to_owned() }
+    });
+    Text { text: plain.into_owned(), ..text.clone() }
+}
+
 fn compare_texts(before: &Text, after: &Text) -> Vec<(Rule, String, String, String)> {
     let mut found = Vec::new();
     let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let (old, new) = (read(before), read(after));
+    let spelled = Text { text: words::spelled_as(&after.text, &before.text), ..after.clone() };
+    let (old, new) = (read(before), read(&spelled));
+    let known = words::stems(&before.text);
     let substance = |facts: &BTreeMap<Section, Facts>| {
         facts.values().any(|facts| {
             !facts.requirements.is_empty() || facts.clauses.iter().any(|clause| !clause.is_empty())
@@ -252,7 +279,10 @@ fn compare_texts(before: &Text, after: &Text) -> Vec<(Rule, String, String, Stri
         }
         // The first line of a function may be shortened, since its sections say all of it again.
         let summary = *section == Section::Summary && old.contains_key(&Section::Codes);
-        if let Some((differences, before, after)) = compare_sections(summary, &o.clauses, &n.clauses) {
+        let normative = !matches!(section, Section::Summary | Section::Description);
+        let threads = *section == Section::Threads || *section == Section::Titled("threads".to_owned());
+        let place = Place { summary, normative, threads, known: &known };
+        if let Some((differences, before, after)) = compare_sections(&place, &o.clauses, &n.clauses) {
             found.push((
                 rule(section, &differences, &before, &after),
                 section.name(),
@@ -301,7 +331,7 @@ fn read(text: &Text) -> BTreeMap<Section, Facts> {
 
 /// Clauses that found no twin, as one; and what is different between them.
 fn compare_sections(
-    summary: bool,
+    place: &Place,
     old: &[Clause],
     new: &[Clause],
 ) -> Option<(Vec<FactChange>, Clause, Clause)> {
@@ -317,7 +347,7 @@ fn compare_sections(
     }
     for one in left {
         let twin = new.iter().enumerate().find(|(at, other)| {
-            !taken[*at] && one.differences(other, false).is_empty() && (!other.is_empty() || one.is_empty())
+            !taken[*at] && one.differences(other, &Place { summary: false, ..*place }).is_empty() && (!other.is_empty() || one.is_empty())
         });
         match twin {
             Some((at, _)) => taken[at] = true,
@@ -327,7 +357,7 @@ fn compare_sections(
     for (other, _) in new.iter().zip(&taken).filter(|(_, taken)| !**taken) {
         after.merge(other);
     }
-    let mut differences = before.differences(&after, summary);
+    let mut differences = before.differences(&after, place);
     // A duty that no sentence had before is new, whatever it is about.
     if before.text.is_empty() && after.bag.contains_key("DUTY") {
         differences.push(("DUTY".to_owned(), true));

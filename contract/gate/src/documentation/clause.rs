@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use regex::Regex;
 
 use super::lexicon::{Count, lexicon};
+use super::words::stem;
 
 /// A fact that has gone (false) or come (true).
 pub(super) type FactChange = (String, bool);
@@ -21,6 +22,14 @@ pub(super) struct Clause {
     pub bag: BTreeMap<String, usize>,
     /// Concepts, those of doing aside, that a `not`, `no` or `never` stands directly before.
     pub negated: BTreeSet<String>,
+    /// Stems of the words that no concept covers, particles left out.
+    pub words: BTreeSet<String>,
+    /// Which of them are none of the general words.
+    pub special: BTreeSet<String>,
+    /// How often the singular of a noun occurs whose plural is a concept.
+    nouns: BTreeMap<&'static str, usize>,
+    /// Stems of the words of each concept.
+    pub stems: BTreeMap<String, BTreeSet<String>>,
     /// Facts whose order matters, by kind: codes, functions, truth values, actors, numbers, and what comes before what.
     pub orders: BTreeMap<&'static str, Vec<String>>,
 }
@@ -145,6 +154,9 @@ const NUMBERS: [(&str, &str); 22] = [
 const THINGS: [&str; 9] =
     ["context", "model", "result", "results", "range", "ranges", "content", "pointer", "pointers"];
 
+/// Concepts that a plural stands for, with its singular: `models end` and `a model ends` are one promise.
+const PLURALS: [(&str, &str); 3] = [("CONTEXTS", "context"), ("MODELS", "model"), ("RESULTS", "result")];
+
 /// Concepts of doing: `keeps no pointer` and `does not keep a pointer` are one promise.
 const VERBS: [&str; 9] = ["WRITE", "KEEP", "FREE", "OWN", "SUPPORT", "WORKS", "DEPEND", "FAIL", "NEED"];
 
@@ -166,6 +178,7 @@ impl Clause {
                 relation.push(thing.trim_end_matches('s').to_owned());
             }
             let Some(fact) = clause.fact(token, own, parameters) else {
+                clause.note(token, own);
                 after_not &= ["a", "an", "the", "be", "any", "its"].contains(&token);
                 continue;
             };
@@ -178,6 +191,9 @@ impl Clause {
                 relation.push(fact.clone());
             } else if fact.starts_with("call ") || fact == "NULL" {
                 relation.push(fact.clone());
+            }
+            if token.starts_with(char::is_alphabetic) {
+                clause.stems.entry(fact.clone()).or_default().insert(stem(token));
             }
             *clause.bag.entry(fact).or_default() += 1;
         }
@@ -252,6 +268,22 @@ impl Clause {
         Some(concept.to_owned())
     }
 
+    /// Takes note of a word that is no concept.
+    fn note(&mut self, token: &str, own: &str) {
+        if let Some((_, noun)) = PLURALS.iter().find(|(_, noun)| *noun == token) {
+            *self.nouns.entry(noun).or_default() += 1;
+        }
+        for word in token.split(|c: char| !c.is_alphabetic()).filter(|word| word.len() > 1) {
+            if !lexicon().is_particle(word) && !own.split('_').any(|part| part == word) {
+                let stem = stem(word);
+                if !lexicon().is_general(word) {
+                    self.special.insert(stem.clone());
+                }
+                self.words.insert(stem);
+            }
+        }
+    }
+
     /// Whether nothing in it is a promise.
     pub(super) fn is_empty(&self) -> bool {
         self.bag.keys().all(|fact| lexicon().count(fact) == Count::None)
@@ -277,13 +309,21 @@ impl Clause {
             *self.bag.entry(fact.clone()).or_default() += count;
         }
         self.negated.extend(other.negated.iter().cloned());
+        for (noun, count) in &other.nouns {
+            *self.nouns.entry(noun).or_default() += count;
+        }
+        self.words.extend(other.words.iter().cloned());
+        self.special.extend(other.special.iter().cloned());
+        for (fact, stems) in &other.stems {
+            self.stems.entry(fact.clone()).or_default().extend(stems.iter().cloned());
+        }
         for (kind, list) in &other.orders {
             self.orders.entry(kind).or_default().extend(list.iter().cloned());
         }
     }
 
-    /// What the other clause lacks (false) or has more (true); summaries may be shortened.
-    pub(super) fn differences(&self, other: &Self, summary: bool) -> Vec<FactChange> {
+    /// What the other clause lacks (false) or has more (true).
+    pub(super) fn differences(&self, other: &Self, place: &Place) -> Vec<FactChange> {
         let mut found = Vec::new();
         let facts: BTreeSet<&String> = self.bag.keys().chain(other.bag.keys()).collect();
         for fact in facts {
@@ -294,13 +334,21 @@ impl Clause {
                 old = old.min(1);
                 new = new.min(1);
             }
-            let forgiven = summary && !matches!(fact.as_str(), "NOT" | "MAY" | "SHOULD");
+            // The first line of a function may be shortened, since its sections say all of it again.
+            let forgiven = place.summary && !self.stays_in_summary(fact)
+                || PLURALS.iter().any(|(plural, noun)| fact == plural && self.count(noun) < other.count(noun));
+            // An alarming word that was there in another form, or in the same place of the text, alarms nobody.
+            let known = || {
+                other.stems.get(fact).is_some_and(|stems| stems.iter().all(|stem| place.known.contains(stem)))
+            };
             if count == Count::None {
                 continue;
             }
+            // Elsewhere than among the rules for threads, a thread that comes in is a rule for threads.
+            let lost = count == Count::Lost && (place.threads || fact != "THREAD");
             if old > new && count != Count::New && !forgiven {
                 found.push((fact.clone(), false));
-            } else if old < new && count != Count::Lost {
+            } else if old < new && !lost && !(count == Count::New && known()) {
                 found.push((fact.clone(), true));
             }
         }
@@ -313,7 +361,10 @@ impl Clause {
         if found.is_empty() && moved.is_some() {
             found.push(("NOT".to_owned(), true));
         }
-        if found.is_empty() && !summary {
+        if found.is_empty() {
+            found.extend(self.words_apart(other, place));
+        }
+        if found.is_empty() && !place.summary {
             let kinds: BTreeSet<&str> = self.orders.keys().chain(other.orders.keys()).copied().collect();
             for kind in kinds {
                 let (old, new) = (self.orders.get(kind), other.orders.get(kind));
@@ -326,6 +377,40 @@ impl Clause {
         }
         found
     }
+
+    /// What even the first line of a function has to go on saying.
+    fn stays_in_summary(&self, fact: &str) -> bool {
+        matches!(fact, "NOT" | "MAY" | "SHOULD" | "GGUF")
+            || ["number ", "range ", "code "].iter().any(|kind| fact.starts_with(kind))
+    }
+
+    fn count(&self, noun: &str) -> usize {
+        self.nouns.get(noun).copied().unwrap_or(0)
+    }
+
+    /// Words that nothing is known about and that came, where they count; words that went without a substitute.
+    fn words_apart(&self, other: &Self, place: &Place) -> Option<FactChange> {
+        let came = other.special.difference(&self.special).find(|word| !place.known.contains(*word));
+        if let Some(word) = came.filter(|_| place.normative || self.text.is_empty()) {
+            return Some((format!("word {word}"), true));
+        }
+        let substitute = other.words.difference(&self.words).next().is_some();
+        let went = self.special.difference(&other.words).next();
+        went.filter(|_| !place.summary && !substitute && !other.text.is_empty()).map(|word| (format!("word {word}"), false))
+    }
+}
+
+/// What of a section matters to the comparison of its sentences.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'k> {
+    /// The first line of a function.
+    pub summary: bool,
+    /// A parameter, a result, codes, ownership, threads, or what stands under a heading.
+    pub normative: bool,
+    /// Rules for threads.
+    pub threads: bool,
+    /// Stems of the words of the whole comment as it was.
+    pub known: &'k BTreeSet<String>,
 }
 
 /// A number in one spelling: `1,024`, `0.0` and `-0.0` become `1024`, `0` and `-0`.
