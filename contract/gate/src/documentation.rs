@@ -195,7 +195,9 @@ pub fn compare(old: &Interface, new: &Interface) -> Vec<Change> {
         }
         let place = if after.text.is_empty() { before } else { after };
         let (header, line) = (place.header.clone(), if after.text.is_empty() { 1 } else { after.line });
-        let found = compare_texts(&without_values(before, &values), &without_values(after, &values));
+        let enumerator = values.contains_key(name);
+        let found =
+            compare_texts(enumerator, &without_values(before, &values), &without_values(after, &values));
         for (rule, section, before, after) in found {
             let item = if section.is_empty() { name.clone() } else { format!("{name}/{section}") };
             changes.push(Change { rule, item, header: header.clone(), line, before, after });
@@ -215,7 +217,8 @@ fn without_values(text: &Text, values: &BTreeMap<String, i64>) -> Text {
     static NAMED: OnceLock<Regex> = OnceLock::new();
     let named = NAMED.get_or_init(|| {
         // A constant, which the corpus uses.
-        Regex::new(r"\b([A-Z][A-Z0-9_]+)`? ?(?:\( ?=? ?(\d+) ?\)|= ?(\d+)\b)").unwrap_or_else(|e| unreachable!("{e}"))
+        Regex::new(r"\b([A-Z][A-Z0-9_]+)`? ?(?:\( ?=? ?(\d+) ?\)|= ?(\d+)\b)")
+            .unwrap_or_else(|e| unreachable!("{e}"))
     });
     let plain = named.replace_all(&text.text, |captures: &regex::Captures| {
         let number = captures.get(2).or(captures.get(3)).and_then(|number| number.as_str().parse().ok());
@@ -225,12 +228,14 @@ fn without_values(text: &Text, values: &BTreeMap<String, i64>) -> Text {
     Text { text: plain.into_owned(), ..text.clone() }
 }
 
-fn compare_texts(before: &Text, after: &Text) -> Vec<(Rule, String, String, String)> {
+fn compare_texts(enumerator: bool, before: &Text, after: &Text) -> Vec<(Rule, String, String, String)> {
     let mut found = Vec::new();
     let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let spelled = Text { text: words::spelled_as(&after.text, &before.text), ..after.clone() };
     let (old, new) = (read(before), read(&spelled));
     let known = words::stems(&before.text);
+    let facts =
+        old.values().flat_map(|facts| &facts.clauses).flat_map(|clause| clause.bag.keys().cloned()).collect();
     let substance = |facts: &BTreeMap<Section, Facts>| {
         facts.values().any(|facts| {
             !facts.requirements.is_empty() || facts.clauses.iter().any(|clause| !clause.is_empty())
@@ -279,9 +284,10 @@ fn compare_texts(before: &Text, after: &Text) -> Vec<(Rule, String, String, Stri
         }
         // The first line of a function may be shortened, since its sections say all of it again.
         let summary = *section == Section::Summary && old.contains_key(&Section::Codes);
-        let normative = !matches!(section, Section::Summary | Section::Description);
+        // A code has one sentence, which is all that is promised.
+        let normative = enumerator || *section != Section::Summary;
         let threads = *section == Section::Threads || *section == Section::Titled("threads".to_owned());
-        let place = Place { summary, normative, threads, known: &known };
+        let place = Place { summary, normative, threads, known: &known, facts: &facts };
         if let Some((differences, before, after)) = compare_sections(&place, &o.clauses, &n.clauses) {
             found.push((
                 rule(section, &differences, &before, &after),
@@ -347,7 +353,9 @@ fn compare_sections(
     }
     for one in left {
         let twin = new.iter().enumerate().find(|(at, other)| {
-            !taken[*at] && one.differences(other, &Place { summary: false, ..*place }).is_empty() && (!other.is_empty() || one.is_empty())
+            !taken[*at]
+                && one.differences(other, &Place { summary: false, ..*place }).is_empty()
+                && (!other.is_empty() || one.is_empty())
         });
         match twin {
             Some((at, _)) => taken[at] = true,

@@ -26,6 +26,8 @@ pub(super) struct Clause {
     pub words: BTreeSet<String>,
     /// Which of them are none of the general words.
     pub special: BTreeSet<String>,
+    /// What it is about.
+    things: BTreeSet<&'static str>,
     /// How often the singular of a noun occurs whose plural is a concept.
     nouns: BTreeMap<&'static str, usize>,
     /// Stems of the words of each concept.
@@ -157,6 +159,31 @@ const THINGS: [&str; 9] =
 /// Concepts that a plural stands for, with its singular: `models end` and `a model ends` are one promise.
 const PLURALS: [(&str, &str); 3] = [("CONTEXTS", "context"), ("MODELS", "model"), ("RESULTS", "result")];
 
+/// What promises are about, by the words for it.
+const SUBJECTS: [(&str, &str); 21] = [
+    ("context", "context"),
+    ("contexts", "context"),
+    ("model", "model"),
+    ("models", "model"),
+    ("job", "job"),
+    ("jobs", "job"),
+    ("generation", "job"),
+    ("generations", "job"),
+    ("inference", "job"),
+    ("result", "job"),
+    ("results", "job"),
+    ("device", "device"),
+    ("devices", "device"),
+    ("gpu", "device"),
+    ("gpus", "device"),
+    ("prompt", "prompt"),
+    ("file", "file"),
+    ("process", "process"),
+    ("thread", "thread"),
+    ("threads", "thread"),
+    ("machine", "machine"),
+];
+
 /// Concepts of doing: `keeps no pointer` and `does not keep a pointer` are one promise.
 const VERBS: [&str; 9] = ["WRITE", "KEEP", "FREE", "OWN", "SUPPORT", "WORKS", "DEPEND", "FAIL", "NEED"];
 
@@ -174,6 +201,7 @@ impl Clause {
         let mut after_not = false;
         for found in word.find_iter(&prepared) {
             let token = found.as_str();
+            clause.things.extend(SUBJECTS.iter().find(|(word, _)| *word == token).map(|(_, thing)| *thing));
             if let Some(thing) = THINGS.iter().find(|thing| **thing == token) {
                 relation.push(thing.trim_end_matches('s').to_owned());
             }
@@ -309,6 +337,7 @@ impl Clause {
             *self.bag.entry(fact.clone()).or_default() += count;
         }
         self.negated.extend(other.negated.iter().cloned());
+        self.things.extend(other.things.iter().copied());
         for (noun, count) in &other.nouns {
             *self.nouns.entry(noun).or_default() += count;
         }
@@ -336,7 +365,10 @@ impl Clause {
             }
             // The first line of a function may be shortened, since its sections say all of it again.
             let forgiven = place.summary && !self.stays_in_summary(fact)
-                || PLURALS.iter().any(|(plural, noun)| fact == plural && self.count(noun) < other.count(noun));
+                || fact == "EVERY" && other.bag.contains_key("ALWAYS")
+                || PLURALS
+                    .iter()
+                    .any(|(plural, noun)| fact == plural && self.count(noun) < other.count(noun));
             // An alarming word that was there in another form, or in the same place of the text, alarms nobody.
             let known = || {
                 other.stems.get(fact).is_some_and(|stems| stems.iter().all(|stem| place.known.contains(stem)))
@@ -345,7 +377,11 @@ impl Clause {
                 continue;
             }
             // Elsewhere than among the rules for threads, a thread that comes in is a rule for threads.
-            let lost = count == Count::Lost && (place.threads || fact != "THREAD");
+            let lost = match count {
+                Count::Lost => place.threads || fact != "THREAD",
+                Count::Noun => !place.normative || place.facts.contains(fact),
+                _ => false,
+            };
             if old > new && count != Count::New && !forgiven {
                 found.push((fact.clone(), false));
             } else if old < new && !lost && !(count == Count::New && known()) {
@@ -394,9 +430,17 @@ impl Clause {
         if let Some(word) = came.filter(|_| place.normative || self.text.is_empty()) {
             return Some((format!("word {word}"), true));
         }
+        // What a sentence is about: a promise about models is none about contexts.
+        let lost = self.things.difference(&other.things).next();
+        if let Some((thing, _)) =
+            other.things.difference(&self.things).next().zip(lost).filter(|_| !place.summary)
+        {
+            return Some((format!("word {thing}"), true));
+        }
         let substitute = other.words.difference(&self.words).next().is_some();
         let went = self.special.difference(&other.words).next();
-        went.filter(|_| !place.summary && !substitute && !other.text.is_empty()).map(|word| (format!("word {word}"), false))
+        went.filter(|_| !place.summary && !substitute && !other.text.is_empty())
+            .map(|word| (format!("word {word}"), false))
     }
 }
 
@@ -411,6 +455,8 @@ pub(super) struct Place<'k> {
     pub threads: bool,
     /// Stems of the words of the whole comment as it was.
     pub known: &'k BTreeSet<String>,
+    /// Facts of the whole comment as it was.
+    pub facts: &'k BTreeSet<String>,
 }
 
 /// A number in one spelling: `1,024`, `0.0` and `-0.0` become `1024`, `0` and `-0`.

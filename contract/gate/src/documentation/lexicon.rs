@@ -22,6 +22,8 @@ pub(super) enum Count {
     Kept,
     /// Whether it has gone.
     Lost,
+    /// Whether it has gone, or come where promises stand and nothing spoke of it.
+    Noun,
     /// Whether it has come.
     New,
     /// Not at all.

@@ -53,9 +53,8 @@ pub(super) fn spelled_as(text: &str, other: &str) -> String {
 fn is_misspelling(one: &str, other: &str) -> bool {
     let longest = one.len().max(other.len());
     let allowed = if longest >= 8 { 2 } else { 1 };
-    let opposite = |long: &str, short: &str| {
-        long.strip_suffix(short).is_some_and(|begin| OPPOSITES.contains(&begin))
-    };
+    let opposite =
+        |long: &str, short: &str| long.strip_suffix(short).is_some_and(|begin| OPPOSITES.contains(&begin));
     one.len().abs_diff(other.len()) <= 2
         && strsim::osa_distance(one, other) <= allowed
         && !opposite(one, other)
@@ -68,7 +67,9 @@ mod tests {
 
     #[test]
     fn stems_ignore_number_tense_and_the_sea_between() {
-        for (one, other) in [("quantised", "quantized"), ("behaviour", "behavior"), ("tokens", "token"), ("gives", "giving")] {
+        for (one, other) in
+            [("quantised", "quantized"), ("behaviour", "behavior"), ("tokens", "token"), ("gives", "giving")]
+        {
             assert_eq!(stem(one), stem(other));
         }
     }
