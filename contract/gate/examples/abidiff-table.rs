@@ -12,11 +12,14 @@ use worker_gate::rule::Class;
 #[path = "../tests/mutation/mod.rs"]
 mod mutation;
 
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 7] = [
     ("code.yaml", "code"),
     ("promises.yaml", "promises of the comments"),
     ("rewordings.yaml", "rewordings"),
     ("hostile.yaml", "what somebody might try"),
+    ("independent-code.yaml", "code, by another hand"),
+    ("independent.yaml", "comments, by another hand"),
+    ("mistaken.yaml", "known to be mistaken"),
 ];
 
 /// Builds a library that defines what the headers declare; `None` if it does not compile.

@@ -67,6 +67,9 @@ impl Documentation {
             let anchors = anchors(header, pieces, declarations);
             let mut last: Option<&str> = None;
             for (at, comment) in pieces.comments.iter().enumerate() {
+                if section::is_licence(&comment.text) {
+                    continue;
+                }
                 // A comment that another one follows without an item between is a heading or a remark.
                 let next = pieces.comments.get(at + 1);
                 let mut item = owner(&anchors, comment, text).unwrap_or(header);

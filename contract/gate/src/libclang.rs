@@ -217,8 +217,16 @@ pub fn parse(file: &Path, include: &Path, standard: &Path, setting: Setting) -> 
     let mut arguments: Vec<String> = setting.language.arguments().map(str::to_owned).to_vec();
     arguments.extend(["-target".to_owned(), setting.target.to_owned()]);
     arguments.extend(
-        ["-ffreestanding", "-nostdinc", "-fno-delayed-template-parsing", "-Wall", "-Wextra", "-Wpedantic"]
-            .map(str::to_owned),
+        [
+            "-ffreestanding",
+            "-nostdinc",
+            "-fno-delayed-template-parsing",
+            "-Wall",
+            "-Wextra",
+            "-Wpedantic",
+            "-Wno-newline-eof",
+        ]
+        .map(str::to_owned),
     );
     arguments.extend(["-isystem".to_owned(), text(standard), "-I".to_owned(), text(include)]);
     let refused = |code| ParseError::Refused(text(file), code);

@@ -65,6 +65,11 @@ fn what_another_hand_wrote_is_classed_as_it_said() {
 }
 
 #[test]
+fn code_and_form_that_another_hand_changed_are_classed_as_it_said() {
+    check("independent-code.yaml");
+}
+
+#[test]
 fn what_the_gate_is_known_to_mistake_it_still_mistakes() {
     let sources = headers();
     let locked = Interface::read(&sources).unwrap();
