@@ -202,11 +202,25 @@ pub fn compare(old: &Interface, new: &Interface) -> Vec<Change> {
         let found =
             compare_texts(enumerator, &without_values(before, &values), &without_values(after, &values));
         for (rule, section, before, after) in found {
+            let line = if after.is_empty() { line } else { line_of_section(new, &header, line, &section) };
             let item = if section.is_empty() { name.clone() } else { format!("{name}/{section}") };
             changes.push(Change { rule, item, header: header.clone(), line, before, after });
         }
     }
     changes
+}
+
+/// The line on which a parameter or the result is described, at or below the first of its comment.
+fn line_of_section(interface: &Interface, header: &str, first: usize, section: &str) -> usize {
+    let text = interface.sources.get(header).map_or("", String::as_str);
+    let below = text.lines().enumerate().skip(first.saturating_sub(1));
+    let mut comment = below.take_while(|(at, line)| *at < first || !line.starts_with("/**"));
+    let tag = if section == "return" { "return".to_owned() } else { format!("param {section}") };
+    let found = comment.find(|(_, line)| {
+        let line = line.split_whitespace().collect::<Vec<_>>().join(" ").replace(['[', ']'], " ");
+        line.contains(&format!("@{tag}")) || line.contains(&format!("\\{tag}"))
+    });
+    found.map_or(first, |(at, _)| at + 1)
 }
 
 /// The numbers of the enumerators.
