@@ -157,7 +157,7 @@ fn body(conversation: &mut Conversation, what: &str, at: u32, path: &[u8]) -> Re
         "load a model or look for a missing one" => {
             let (ctx, model) = (conversation.fresh_slot(), conversation.fresh_slot());
             let missing = [path, b".missing"].concat();
-            let path = Text::Bytes(if at % 2 == 0 { path.to_vec() } else { missing });
+            let path = Text::Bytes(if at.is_multiple_of(2) { path.to_vec() } else { missing });
             let own = Handle::Slot(ctx);
             let load = Call::LoadModel { bind: model, ctx: own, path, vram: Out::Given, code };
             let round = vec![Op::Call(load), Op::Call(Call::UnloadModel { model: Handle::Slot(model) })];
