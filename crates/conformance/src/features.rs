@@ -35,6 +35,56 @@ pub fn all() -> Result<Vec<gherkin::Feature>, FeatureError> {
         .collect()
 }
 
+/// A scenario as people look it up: outlines are one, with the number of their examples.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The file below `features/`.
+    pub file: String,
+    /// The line of its keyword.
+    pub line: usize,
+    /// Its name.
+    pub name: String,
+    /// Rows of its examples; 0 if it is no outline.
+    pub examples: usize,
+    /// Its requirements, those of its examples among them.
+    pub tags: Vec<String>,
+}
+
+/// All scenarios, by file and line.
+///
+/// # Errors
+/// With the file that cannot be read.
+pub fn listed() -> Result<Vec<Listed>, FeatureError> {
+    let mut all = Vec::new();
+    for feature in self::all()? {
+        let file = feature.path.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
+        let plain = feature.scenarios.iter().map(|scenario| (None, scenario));
+        let ruled = feature
+            .rules
+            .iter()
+            .flat_map(|rule| rule.scenarios.iter().map(move |scenario| (Some(rule), scenario)));
+        let mut scenarios: Vec<Listed> = plain
+            .chain(ruled)
+            .map(|(rule, scenario)| {
+                let examples = &scenario.examples;
+                let rows = examples.iter().filter_map(|one| one.table.as_ref());
+                let own = examples.iter().flat_map(|one| &one.tags).map(String::as_str);
+                Listed {
+                    file: file.clone(),
+                    line: scenario.position.line,
+                    name: scenario.name.clone(),
+                    // The first row of a table names its columns.
+                    examples: rows.map(|table| table.rows.len().saturating_sub(1)).sum(),
+                    tags: tags(&feature, rule, scenario).chain(own).map(str::to_owned).collect(),
+                }
+            })
+            .collect();
+        scenarios.sort_by_key(|one| one.line);
+        all.append(&mut scenarios);
+    }
+    Ok(all)
+}
+
 /// A feature of one's own, such as `fuzz` writes.
 ///
 /// # Errors

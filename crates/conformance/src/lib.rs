@@ -3,12 +3,17 @@
 pub mod binary;
 pub mod contract;
 mod conversation;
+pub mod doctor;
 pub mod executor;
 pub mod exit_code;
+pub mod explain;
 mod features;
 pub mod fuzz;
 pub mod generate;
+pub mod kit;
 mod known_text;
+pub mod list;
+pub mod manual;
 pub mod models;
 pub mod oracle;
 pub mod profile;

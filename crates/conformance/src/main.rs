@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode as Status;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use worker_conformance::executor::{measure_if_asked, serve_if_asked};
 use worker_conformance::exit_code::ExitCode;
 use worker_conformance::profile::Profile;
@@ -11,7 +11,7 @@ use worker_conformance::report::progress::Counter;
 use worker_conformance::report::{json, terminal};
 use worker_conformance::suite::{self, Request};
 use worker_conformance::verdict::Conformance;
-use worker_conformance::{fuzz, replay};
+use worker_conformance::{doctor, explain, fuzz, kit, list, manual, replay};
 use worker_contract::RequirementId;
 
 /// Says whether a backend library keeps the worker FFI contract.
@@ -35,8 +35,26 @@ enum Command {
     Fuzz(fuzz::command::Fuzz),
     /// Play a program again that `fuzz` has kept.
     Replay(replay::Replay),
-    /// List the requirements of the contract.
-    List,
+    /// Write a backend to start from.
+    ///
+    /// It builds, exports the 14 functions, and keeps the families ABI, MSG and NULL; its README says what is open.
+    #[command(after_help = kit::HELP)]
+    New(kit::New),
+    /// List the requirements of the contract, and the scenarios that verify them.
+    #[command(after_help = list::HELP)]
+    List(list::List),
+    /// Explain a requirement: how it is checked, what usually breaks it, what right looks like.
+    #[command(after_help = explain::HELP)]
+    Explain(explain::Explain),
+    /// Say what this machine lacks, and which command needs it.
+    #[command(after_help = doctor::HELP)]
+    Doctor(doctor::Doctor),
+    /// Print completions for a shell.
+    #[command(after_help = manual::COMPLETIONS_HELP)]
+    Completions(manual::Completions),
+    /// Print the manual page, or write those of all commands.
+    #[command(after_help = manual::MAN_HELP)]
+    Man(manual::Man),
     /// Guard the contract: compare headers and libraries with the lock.
     #[command(subcommand)]
     Contract(worker_conformance::contract::Command),
@@ -94,7 +112,12 @@ fn main() -> Status {
         Command::Run(run) => execute(run),
         Command::Fuzz(options) => fuzz::command::execute(&options, default_models()),
         Command::Replay(options) => replay::execute(&options, default_models()),
-        Command::List => Ok(list()),
+        Command::New(options) => kit::execute(&options),
+        Command::List(options) => list::execute(&options),
+        Command::Explain(options) => explain::execute(&options),
+        Command::Doctor(options) => doctor::execute(&options, default_models()),
+        Command::Completions(options) => Ok(manual::completions(&options, &mut Program::command())),
+        Command::Man(options) => manual::man(&options, Program::command()),
         Command::Contract(command) => worker_conformance::contract::run(&command),
     };
     match result {
@@ -147,11 +170,4 @@ fn default_models() -> PathBuf {
         .or_else(home)
         .unwrap_or_else(std::env::temp_dir)
         .join("worker-conformance")
-}
-
-fn list() -> ExitCode {
-    for requirement in worker_contract::catalogue() {
-        println!("{:<9} {:<6} {}", requirement.id, requirement.level, requirement.text);
-    }
-    ExitCode::Conformant
 }
