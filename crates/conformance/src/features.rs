@@ -11,6 +11,22 @@ static FEATURES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../features
 pub struct FeatureError {
     file: String,
     reason: String,
+    at: Option<(usize, usize)>,
+}
+
+impl FeatureError {
+    /// File, line and column, where the text of a file is wrong.
+    pub fn place(&self) -> Option<(&std::path::Path, usize, usize)> {
+        self.at.map(|(line, column)| (std::path::Path::new(&self.file), line, column))
+    }
+}
+
+/// Line and column in the parser's text, `error at 3:5: ...`.
+fn at(reason: &str) -> Option<(usize, usize)> {
+    reason.split_whitespace().find_map(|word| {
+        let (line, column) = word.trim_end_matches(':').split_once(':')?;
+        Some((line.parse().ok()?, column.parse().ok()?))
+    })
 }
 
 /// All features, by file name.
@@ -25,7 +41,7 @@ pub fn all() -> Result<Vec<gherkin::Feature>, FeatureError> {
         .into_iter()
         .map(|file| {
             let name = file.path().to_string_lossy().into_owned();
-            let wrong = |reason: String| FeatureError { file: name.clone(), reason };
+            let wrong = |reason: String| FeatureError { file: name.clone(), at: at(&reason), reason };
             let text = file.contents_utf8().ok_or_else(|| wrong("it is not UTF-8".to_owned()))?;
             let mut feature = gherkin::Feature::parse(text, gherkin::GherkinEnv::default())
                 .map_err(|error| wrong(error.to_string()))?;
@@ -90,7 +106,7 @@ pub fn listed() -> Result<Vec<Listed>, FeatureError> {
 /// # Errors
 /// When the file cannot be read.
 pub fn file(path: &std::path::Path) -> Result<gherkin::Feature, FeatureError> {
-    let wrong = |reason: String| FeatureError { file: path.display().to_string(), reason };
+    let wrong = |reason: String| FeatureError { file: path.display().to_string(), at: at(&reason), reason };
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     let mut feature = gherkin::Feature::parse(text, gherkin::GherkinEnv::default())
         .map_err(|error| wrong(error.to_string()))?;

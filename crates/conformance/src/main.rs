@@ -1,5 +1,7 @@
 //! The program `worker-conformance`: arguments in, verdict out.
 
+mod problem;
+
 use std::path::PathBuf;
 use std::process::ExitCode as Status;
 
@@ -10,9 +12,12 @@ use worker_conformance::profile::Profile;
 use worker_conformance::report::progress::Counter;
 use worker_conformance::report::{json, terminal};
 use worker_conformance::suite::{self, Request};
+use worker_conformance::tools::{Tools, debugger, watch::Watch};
 use worker_conformance::verdict::Conformance;
 use worker_conformance::{doctor, explain, fuzz, kit, list, manual, replay};
 use worker_contract::RequirementId;
+
+use crate::problem::Problem;
 
 /// Says whether a backend library keeps the worker FFI contract.
 #[derive(Parser)]
@@ -102,6 +107,8 @@ struct Run {
     /// Generated programs besides the scenarios; a slow library gets fewer, and the report says so.
     #[arg(long, value_name = "N", default_value_t = fuzz::share::PROGRAMS)]
     programs: u64,
+    #[command(flatten)]
+    tools: Tools,
 }
 
 fn main() -> Status {
@@ -123,14 +130,14 @@ fn main() -> Status {
     match result {
         Ok(code) => code.into(),
         Err(error) => {
-            eprintln!("error: {error}");
+            Problem::from(&error).tell();
             ExitCode::CouldNotRun.into()
         }
     }
 }
 
 fn execute(run: Run) -> anyhow::Result<ExitCode> {
-    let profile = match &run.profile {
+    let mut profile = match &run.profile {
         Some(path) => Profile::read(path)?,
         None => Profile::default(),
     };
@@ -138,6 +145,7 @@ fn execute(run: Run) -> anyhow::Result<ExitCode> {
         .library
         .or_else(|| profile.library.clone())
         .ok_or_else(|| anyhow::anyhow!("no library: give --library PATH, or name one in the profile"))?;
+    let prepared = run.tools.prepare(&library, &mut profile)?;
     let request = Request {
         library,
         profile,
@@ -150,10 +158,28 @@ fn execute(run: Run) -> anyhow::Result<ExitCode> {
         models: std::path::absolute(run.models.unwrap_or_else(default_models))?,
         programs: run.programs,
         feature: run.feature,
+        instrument: prepared.instrument.clone(),
     };
-    let result = suite::run(&request, Box::new(Counter::new()))?;
+    let mut watch = run.tools.watch.then(|| Watch::new(&request.library));
+    loop {
+        let code = play(&request, &run.tools, run.json.as_deref());
+        let Some(watch) = &mut watch else { return code };
+        // A library that is half built, or none, is no reason to stop watching.
+        if let Err(error) = code {
+            Problem::from(&error).tell();
+        }
+        println!("watching  {}\n", request.library.display());
+        watch.wait();
+    }
+}
+
+fn play(request: &Request, tools: &Tools, report: Option<&std::path::Path>) -> anyhow::Result<ExitCode> {
+    let result = match tools.gdb {
+        Some(requirement) => debugger::run(request, requirement, &tools.gdb_command)?,
+        None => suite::run(request, Box::new(Counter::new()))?,
+    };
     print!("{}", terminal::render(&result));
-    if let Some(path) = &run.json {
+    if let Some(path) = report {
         json::write(path, &result)
             .map_err(|error| anyhow::anyhow!("cannot write `{}`: {error}", path.display()))?;
         println!("report    {}", path.display());
