@@ -1,11 +1,12 @@
 //! The program `worker-conformance`: arguments in, verdict out.
 
+mod help;
 mod problem;
 
 use std::path::PathBuf;
 use std::process::ExitCode as Status;
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap::{Args, FromArgMatches as _, Parser, Subcommand};
 use worker_conformance::executor::{measure_if_asked, serve_if_asked};
 use worker_conformance::exit_code::ExitCode;
 use worker_conformance::profile::Profile;
@@ -39,6 +40,7 @@ enum Command {
     #[command(after_help = fuzz::command::HELP)]
     Fuzz(fuzz::command::Fuzz),
     /// Play a program again that `fuzz` has kept.
+    #[command(after_help = replay::HELP)]
     Replay(replay::Replay),
     /// Write a backend to start from.
     ///
@@ -114,7 +116,7 @@ struct Run {
 fn main() -> Status {
     serve_if_asked();
     measure_if_asked();
-    let program = Program::parse();
+    let program = Program::from_arg_matches(&help::command().get_matches()).unwrap_or_else(|error| error.exit());
     let result = match program.command {
         Command::Run(run) => execute(run),
         Command::Fuzz(options) => fuzz::command::execute(&options, default_models()),
@@ -123,8 +125,8 @@ fn main() -> Status {
         Command::List(options) => list::execute(&options),
         Command::Explain(options) => explain::execute(&options),
         Command::Doctor(options) => doctor::execute(&options, default_models()),
-        Command::Completions(options) => Ok(manual::completions(&options, &mut Program::command())),
-        Command::Man(options) => manual::man(&options, Program::command()),
+        Command::Completions(options) => Ok(manual::completions(&options, &mut help::command())),
+        Command::Man(options) => manual::man(&options, help::command()),
         Command::Contract(command) => worker_conformance::contract::run(&command),
     };
     match result {
