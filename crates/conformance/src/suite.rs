@@ -1,5 +1,7 @@
 //! A whole run: look at the file, load it, play the scenarios, and sum up.
 
+mod cases;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,9 +13,11 @@ use futures::FutureExt;
 use sha2::{Digest, Sha256};
 use worker_contract::{Function, Level, RequirementId, catalogue};
 
+pub use cases::{Case, cases};
+
 use crate::binary;
 use crate::conversation::{Conversation, Stop};
-use crate::executor::{Config, Executor, Limits, Options};
+use crate::executor::{Config, Executor, Instrument, Limits, Options};
 use crate::features::{self, FeatureError, Parsed};
 use crate::fuzz::share;
 use crate::models::Store;
@@ -49,6 +53,8 @@ pub struct Request {
     pub feature: Option<PathBuf>,
     /// Generated programs to play besides the scenarios, where all of those are asked for.
     pub programs: u64,
+    /// The tool that watches the library, if any.
+    pub instrument: Instrument,
 }
 
 /// The suite could not do its work.
@@ -171,6 +177,7 @@ pub fn run(request: &Request, progress: Box<dyn Progress>) -> Result<RunResult, 
             folder: scratch.path().to_owned(),
             limits: limits(&request.profile),
             jobs: request.jobs,
+            instrument: request.instrument.clone(),
         });
         let opening = open(&executor).map_err(SettingError::from)?;
         let fails = !opening.findings.is_empty();
