@@ -291,6 +291,7 @@ impl Clause {
         match concept {
             "TRUE" | "FALSE" => ordered("truth", concept),
             "HOST" | "LIBRARY" => ordered("actor", concept),
+            "SUCCESS" | "FAIL" => ordered("outcome", concept),
             _ => {}
         }
         Some(concept.to_owned())
@@ -406,7 +407,10 @@ impl Clause {
                 let (old, new) = (self.orders.get(kind), other.orders.get(kind));
                 // A sentence in the passive names no actor first or last.
                 let passive = kind == "actor" && (old.is_none() || new.is_none());
-                if !passive && old != new {
+                // `or NULL` and `or NULL on failure`: only where both outcomes are spoken of have they an order.
+                let one_sided =
+                    kind == "outcome" && [old, new].iter().any(|list| list.is_none_or(|l| l.len() < 2));
+                if !passive && !one_sided && old != new {
                     found.push((format!("order of {kind}s"), true));
                 }
             }
@@ -416,7 +420,7 @@ impl Clause {
 
     /// What even the first line of a function has to go on saying.
     fn stays_in_summary(&self, fact: &str) -> bool {
-        matches!(fact, "NOT" | "MAY" | "SHOULD" | "GGUF")
+        matches!(fact, "NOT" | "MAY" | "SHOULD" | "GGUF" | "QUANTISED")
             || ["number ", "range ", "code "].iter().any(|kind| fact.starts_with(kind))
     }
 
@@ -437,7 +441,8 @@ impl Clause {
         {
             return Some((format!("word {thing}"), true));
         }
-        let substitute = other.words.difference(&self.words).next().is_some();
+        let substitute = other.words.difference(&self.words).next().is_some()
+            || other.bag.keys().any(|fact| !self.bag.contains_key(fact));
         let went = self.special.difference(&other.words).next();
         went.filter(|_| !place.summary && !substitute && !other.text.is_empty())
             .map(|word| (format!("word {word}"), false))
