@@ -3,14 +3,17 @@
 #![forbid(unsafe_code)]
 
 mod clause;
+mod comparison;
 mod lexicon;
+mod phrase;
 pub mod section;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
-use clause::{Clause, FactChange, Facts, Place};
+use clause::{Clause, FactChange, Facts};
+use comparison::Place;
 use regex::Regex;
 use section::{Section, sections};
 
