@@ -22,3 +22,4 @@ mod steps;
 pub mod suite;
 pub mod trace;
 pub mod verdict;
+pub mod waiver;

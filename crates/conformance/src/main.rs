@@ -7,8 +7,9 @@ use clap::{Args, Parser, Subcommand};
 use worker_conformance::executor::{measure_if_asked, serve_if_asked};
 use worker_conformance::exit_code::ExitCode;
 use worker_conformance::profile::Profile;
+use worker_conformance::report::after_run::AfterRun;
 use worker_conformance::report::progress::Counter;
-use worker_conformance::report::{json, terminal};
+use worker_conformance::report::terminal;
 use worker_conformance::suite::{self, Request};
 use worker_conformance::verdict::Conformance;
 use worker_conformance::{fuzz, replay};
@@ -37,6 +38,9 @@ enum Command {
     Replay(replay::Replay),
     /// List the requirements of the contract.
     List,
+    /// Convert, compare, join and check reports.
+    #[command(subcommand)]
+    Report(worker_conformance::report::command::Command),
     /// Guard the contract: compare headers and libraries with the lock.
     #[command(subcommand)]
     Contract(worker_conformance::contract::Command),
@@ -46,7 +50,7 @@ const RUN_HELP: &str = "\
 Exit status:
   0  conformant at the level asked for
   1  non-conformant: a requirement is broken
-  2  the suite could not run: bad usage, no such library
+  2  the suite could not run: bad usage, no such library; or a waiver is stale
   3  incomplete: nothing is broken, but a requirement that counts was not verified
 
 Example:
@@ -69,9 +73,6 @@ struct Run {
     /// Only scenarios whose place or name contains this.
     #[arg(long, value_name = "TEXT")]
     scenario: Option<String>,
-    /// Write the report as JSON.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
     /// Scenarios at a time; as many as there are cores if not given.
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
@@ -84,6 +85,8 @@ struct Run {
     /// Generated programs besides the scenarios; a slow library gets fewer, and the report says so.
     #[arg(long, value_name = "N", default_value_t = fuzz::share::PROGRAMS)]
     programs: u64,
+    #[command(flatten)]
+    reports: AfterRun,
 }
 
 fn main() -> Status {
@@ -95,6 +98,7 @@ fn main() -> Status {
         Command::Fuzz(options) => fuzz::command::execute(&options, default_models()),
         Command::Replay(options) => replay::execute(&options, default_models()),
         Command::List => Ok(list()),
+        Command::Report(command) => worker_conformance::report::command::execute(&command),
         Command::Contract(command) => worker_conformance::contract::run(&command),
     };
     match result {
@@ -127,15 +131,13 @@ fn execute(run: Run) -> anyhow::Result<ExitCode> {
         models: std::path::absolute(run.models.unwrap_or_else(default_models))?,
         programs: run.programs,
         feature: run.feature,
+        shard: run.reports.shard(),
+        reproducers: run.reports.wants_reproducers(),
     };
     let result = suite::run(&request, Box::new(Counter::new()))?;
     print!("{}", terminal::render(&result));
-    if let Some(path) = &run.json {
-        json::write(path, &result)
-            .map_err(|error| anyhow::anyhow!("cannot write `{}`: {error}", path.display()))?;
-        println!("report    {}", path.display());
-    }
-    Ok(result.verdict.into())
+    run.reports.write(&result)?;
+    Ok(result.exit_code())
 }
 
 /// Generated models are kept in the user's cache, under the hash of what they are made from.
