@@ -30,6 +30,7 @@ fn executor(folder: &Path) -> Arc<Executor> {
         folder: folder.to_owned(),
         limits: Limits::default(),
         jobs: 1,
+        instrument: Default::default(),
     })
 }
 

@@ -12,6 +12,22 @@ static FEATURES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../features
 pub struct FeatureError {
     file: String,
     reason: String,
+    at: Option<(usize, usize)>,
+}
+
+impl FeatureError {
+    /// File, line and column, where the text of a file is wrong.
+    pub fn place(&self) -> Option<(&std::path::Path, usize, usize)> {
+        self.at.map(|(line, column)| (std::path::Path::new(&self.file), line, column))
+    }
+}
+
+/// Line and column in the parser's text, `error at 3:5: ...`.
+fn at(reason: &str) -> Option<(usize, usize)> {
+    reason.split_whitespace().find_map(|word| {
+        let (line, column) = word.trim_end_matches(':').split_once(':')?;
+        Some((line.parse().ok()?, column.parse().ok()?))
+    })
 }
 
 /// All features, by file name.
@@ -26,7 +42,7 @@ pub fn all() -> Result<Vec<gherkin::Feature>, FeatureError> {
         .into_iter()
         .map(|file| {
             let name = file.path().to_string_lossy().into_owned();
-            let wrong = |reason: String| FeatureError { file: name.clone(), reason };
+            let wrong = |reason: String| FeatureError { file: name.clone(), at: at(&reason), reason };
             let text = file.contents_utf8().ok_or_else(|| wrong("it is not UTF-8".to_owned()))?;
             let mut feature = gherkin::Feature::parse(text, gherkin::GherkinEnv::default())
                 .map_err(|error| wrong(error.to_string()))?;
@@ -53,12 +69,62 @@ pub fn digest() -> String {
     crate::verdict::hex(&hash.finalize())
 }
 
+/// A scenario as people look it up: outlines are one, with the number of their examples.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The file below `features/`.
+    pub file: String,
+    /// The line of its keyword.
+    pub line: usize,
+    /// Its name.
+    pub name: String,
+    /// Rows of its examples; 0 if it is no outline.
+    pub examples: usize,
+    /// Its requirements, those of its examples among them.
+    pub tags: Vec<String>,
+}
+
+/// All scenarios, by file and line.
+///
+/// # Errors
+/// With the file that cannot be read.
+pub fn listed() -> Result<Vec<Listed>, FeatureError> {
+    let mut all = Vec::new();
+    for feature in self::all()? {
+        let file = feature.path.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
+        let plain = feature.scenarios.iter().map(|scenario| (None, scenario));
+        let ruled = feature
+            .rules
+            .iter()
+            .flat_map(|rule| rule.scenarios.iter().map(move |scenario| (Some(rule), scenario)));
+        let mut scenarios: Vec<Listed> = plain
+            .chain(ruled)
+            .map(|(rule, scenario)| {
+                let examples = &scenario.examples;
+                let rows = examples.iter().filter_map(|one| one.table.as_ref());
+                let own = examples.iter().flat_map(|one| &one.tags).map(String::as_str);
+                Listed {
+                    file: file.clone(),
+                    line: scenario.position.line,
+                    name: scenario.name.clone(),
+                    // The first row of a table names its columns.
+                    examples: rows.map(|table| table.rows.len().saturating_sub(1)).sum(),
+                    tags: tags(&feature, rule, scenario).chain(own).map(str::to_owned).collect(),
+                }
+            })
+            .collect();
+        scenarios.sort_by_key(|one| one.line);
+        all.append(&mut scenarios);
+    }
+    Ok(all)
+}
+
 /// A feature of one's own, such as `fuzz` writes.
 ///
 /// # Errors
 /// When the file cannot be read.
 pub fn file(path: &std::path::Path) -> Result<gherkin::Feature, FeatureError> {
-    let wrong = |reason: String| FeatureError { file: path.display().to_string(), reason };
+    let wrong = |reason: String| FeatureError { file: path.display().to_string(), at: at(&reason), reason };
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     let mut feature = gherkin::Feature::parse(text, gherkin::GherkinEnv::default())
         .map_err(|error| wrong(error.to_string()))?;

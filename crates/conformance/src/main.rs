@@ -1,9 +1,12 @@
 //! The program `worker-conformance`: arguments in, verdict out.
 
+mod help;
+mod problem;
+
 use std::path::PathBuf;
 use std::process::ExitCode as Status;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, FromArgMatches as _, Parser, Subcommand};
 use worker_conformance::executor::{measure_if_asked, serve_if_asked};
 use worker_conformance::exit_code::ExitCode;
 use worker_conformance::profile::Profile;
@@ -11,9 +14,12 @@ use worker_conformance::report::after_run::AfterRun;
 use worker_conformance::report::progress::Counter;
 use worker_conformance::report::terminal;
 use worker_conformance::suite::{self, Request};
+use worker_conformance::tools::{Tools, debugger, watch::Watch};
 use worker_conformance::verdict::Conformance;
-use worker_conformance::{fuzz, replay};
+use worker_conformance::{doctor, explain, fuzz, kit, list, manual, replay};
 use worker_contract::RequirementId;
+
+use crate::problem::Problem;
 
 /// Says whether a backend library keeps the worker FFI contract.
 #[derive(Parser)]
@@ -35,9 +41,28 @@ enum Command {
     #[command(after_help = fuzz::command::HELP)]
     Fuzz(fuzz::command::Fuzz),
     /// Play a program again that `fuzz` has kept.
+    #[command(after_help = replay::HELP)]
     Replay(replay::Replay),
-    /// List the requirements of the contract.
-    List,
+    /// Write a backend to start from.
+    ///
+    /// It builds, exports the 14 functions, and keeps the families ABI, MSG and NULL; its README says what is open.
+    #[command(after_help = kit::HELP)]
+    New(kit::New),
+    /// List the requirements of the contract, and the scenarios that verify them.
+    #[command(after_help = list::HELP)]
+    List(list::List),
+    /// Explain a requirement: how it is checked, what usually breaks it, what right looks like.
+    #[command(after_help = explain::HELP)]
+    Explain(explain::Explain),
+    /// Say what this machine lacks, and which command needs it.
+    #[command(after_help = doctor::HELP)]
+    Doctor(doctor::Doctor),
+    /// Print completions for a shell.
+    #[command(after_help = manual::COMPLETIONS_HELP)]
+    Completions(manual::Completions),
+    /// Print the manual page, or write those of all commands.
+    #[command(after_help = manual::MAN_HELP)]
+    Man(manual::Man),
     /// Convert, compare, join and check reports.
     #[command(subcommand)]
     Report(worker_conformance::report::command::Command),
@@ -87,31 +112,39 @@ struct Run {
     programs: u64,
     #[command(flatten)]
     reports: AfterRun,
+    #[command(flatten)]
+    tools: Tools,
 }
 
 fn main() -> Status {
     serve_if_asked();
     measure_if_asked();
-    let program = Program::parse();
+    let program =
+        Program::from_arg_matches(&help::command().get_matches()).unwrap_or_else(|error| error.exit());
     let result = match program.command {
         Command::Run(run) => execute(run),
         Command::Fuzz(options) => fuzz::command::execute(&options, default_models()),
         Command::Replay(options) => replay::execute(&options, default_models()),
-        Command::List => Ok(list()),
+        Command::New(options) => kit::execute(&options),
+        Command::List(options) => list::execute(&options),
+        Command::Explain(options) => explain::execute(&options),
+        Command::Doctor(options) => doctor::execute(&options, default_models()),
+        Command::Completions(options) => Ok(manual::completions(&options, &mut help::command())),
+        Command::Man(options) => manual::man(&options, help::command()),
         Command::Report(command) => worker_conformance::report::command::execute(&command),
         Command::Contract(command) => worker_conformance::contract::run(&command),
     };
     match result {
         Ok(code) => code.into(),
         Err(error) => {
-            eprintln!("error: {error}");
+            Problem::from(&error).tell();
             ExitCode::CouldNotRun.into()
         }
     }
 }
 
 fn execute(run: Run) -> anyhow::Result<ExitCode> {
-    let profile = match &run.profile {
+    let mut profile = match &run.profile {
         Some(path) => Profile::read(path)?,
         None => Profile::default(),
     };
@@ -119,6 +152,7 @@ fn execute(run: Run) -> anyhow::Result<ExitCode> {
         .library
         .or_else(|| profile.library.clone())
         .ok_or_else(|| anyhow::anyhow!("no library: give --library PATH, or name one in the profile"))?;
+    let prepared = run.tools.prepare(&library, &mut profile)?;
     let request = Request {
         library,
         profile,
@@ -133,10 +167,28 @@ fn execute(run: Run) -> anyhow::Result<ExitCode> {
         feature: run.feature,
         shard: run.reports.shard(),
         reproducers: run.reports.wants_reproducers(),
+        instrument: prepared.instrument.clone(),
     };
-    let result = suite::run(&request, Box::new(Counter::new()))?;
+    let mut watch = run.tools.watch.then(|| Watch::new(&request.library));
+    loop {
+        let code = play(&request, &run.tools, &run.reports);
+        let Some(watch) = &mut watch else { return code };
+        // A library that is half built, or none, is no reason to stop watching.
+        if let Err(error) = code {
+            Problem::from(&error).tell();
+        }
+        println!("watching  {}\n", request.library.display());
+        watch.wait();
+    }
+}
+
+fn play(request: &Request, tools: &Tools, reports: &AfterRun) -> anyhow::Result<ExitCode> {
+    let result = match tools.gdb {
+        Some(requirement) => debugger::run(request, requirement, &tools.gdb_command)?,
+        None => suite::run(request, Box::new(Counter::new()))?,
+    };
     print!("{}", terminal::render(&result));
-    run.reports.write(&result)?;
+    reports.write(&result)?;
     Ok(result.exit_code())
 }
 
@@ -149,11 +201,4 @@ fn default_models() -> PathBuf {
         .or_else(home)
         .unwrap_or_else(std::env::temp_dir)
         .join("worker-conformance")
-}
-
-fn list() -> ExitCode {
-    for requirement in worker_contract::catalogue() {
-        println!("{:<9} {:<6} {}", requirement.id, requirement.level, requirement.text);
-    }
-    ExitCode::Conformant
 }

@@ -9,6 +9,16 @@ use crate::fuzz::command::open;
 use crate::repro::yaml;
 use crate::trace::{Event, Outcome};
 
+/// Help behind the options.
+pub const HELP: &str = "\
+Exit status:
+  0  nothing was found
+  1  a requirement is broken
+  2  the program could not be played
+
+Example:
+  worker-conformance replay fuzz-regressions/libmine/ERR-01/program.yaml --library ./libmine.so";
+
 /// Options of `replay`.
 #[derive(Args)]
 pub struct Replay {

@@ -1,5 +1,6 @@
 //! A whole run: look at the file, load it, play the scenarios, and sum up.
 
+mod cases;
 mod reproduce;
 
 use std::collections::{BTreeMap, HashMap};
@@ -12,9 +13,11 @@ use cucumber::{Cucumber, Event, World as _};
 use futures::FutureExt;
 use worker_contract::{Function, RequirementId};
 
+pub use cases::{Case, cases};
+
 use crate::binary;
 use crate::conversation::{Conversation, Stop};
-use crate::executor::{Config, Executor, Limits, Options};
+use crate::executor::{Config, Executor, Instrument, Limits, Options};
 use crate::features::{self, FeatureError, Parsed};
 use crate::fuzz::coverage::Coverage;
 use crate::fuzz::share;
@@ -25,9 +28,9 @@ use crate::program::Op;
 use crate::setting::{Setting, SettingError};
 use crate::verdict::latency::Histogram;
 use crate::verdict::{
-    Case, CaseKind, Choice, CodeCount, Conformance, Contract, End, Found, Machine, ProfileFacts, RunResult,
-    SCHEMA_VERSION, ScenarioText, Selection, Shard, StepResult, StepStatus, Suite, TestedLibrary, Verdict,
-    rounded, sha256,
+    Case as PlayedCase, CaseKind, Choice, CodeCount, Conformance, Contract, End, Found, Machine,
+    ProfileFacts, RunResult, SCHEMA_VERSION, ScenarioText, Selection, Shard, StepResult, StepStatus, Suite,
+    TestedLibrary, Verdict, rounded, sha256,
 };
 use crate::waiver;
 
@@ -60,6 +63,8 @@ pub struct Request {
     pub shard: Option<Shard>,
     /// Whether C programs of what fails are wanted.
     pub reproducers: bool,
+    /// The tool that watches the library, if any.
+    pub instrument: Instrument,
 }
 
 /// The suite could not do its work.
@@ -138,7 +143,7 @@ impl Progress for Silent {
 /// How a case went, and what is told of the whole run only.
 #[derive(Default)]
 struct Played {
-    cases: Vec<Case>,
+    cases: Vec<PlayedCase>,
     latency: BTreeMap<Function, Histogram>,
     coverage: Coverage,
     shown: Vec<(RequirementId, String, Vec<Op>)>,
@@ -193,7 +198,7 @@ pub fn run(request: &Request, progress: Box<dyn Progress>) -> Result<RunResult, 
     played.cases.push(check("the library file", &applied, file));
     if !told {
         let why = "the library carries no debug information about the 14 functions".to_owned();
-        played.cases.push(Case {
+        played.cases.push(PlayedCase {
             end: End::NotApplicable,
             reason: Some(why),
             ..check("the library's debug information", &["ABI-04"], Verdicts::default())
@@ -207,6 +212,7 @@ pub fn run(request: &Request, progress: Box<dyn Progress>) -> Result<RunResult, 
             folder: scratch.path().to_owned(),
             limits: limits(&request.profile),
             jobs: request.jobs,
+            instrument: request.instrument.clone(),
         });
         let opening = open(&executor).map_err(SettingError::from)?;
         let fails = !opening.findings.is_empty();
@@ -228,11 +234,11 @@ pub fn run(request: &Request, progress: Box<dyn Progress>) -> Result<RunResult, 
                 let share = share::run(&setting, request.programs, request.level, known, request.shard)?;
                 played.cases.extend(share.findings.into_iter().map(|(case, finding)| {
                     let verdicts = Verdicts { findings: vec![finding], ..Verdicts::default() };
-                    Case { kind: CaseKind::Generated, ..check(&share::place(case), &[], verdicts) }
+                    PlayedCase { kind: CaseKind::Generated, ..check(&share::place(case), &[], verdicts) }
                 }));
                 let verdicts = Verdicts { checks: share.checks, ..Verdicts::default() };
                 let whole = check("generated programs", &[], verdicts);
-                played.cases.push(Case { kind: CaseKind::Generated, ..whole });
+                played.cases.push(PlayedCase { kind: CaseKind::Generated, ..whole });
                 played.coverage.absorb(&share.coverage);
                 result.generated = Some(share.generated);
                 result.reproducers = share.reproducers;
@@ -344,8 +350,8 @@ pub(crate) fn limits(profile: &Profile) -> Limits {
     }
 }
 
-fn check(place: &str, tags: &[&str], verdicts: Verdicts) -> Case {
-    Case {
+fn check(place: &str, tags: &[&str], verdicts: Verdicts) -> PlayedCase {
+    PlayedCase {
         place: place.to_owned(),
         kind: CaseKind::Check,
         requirements: tags.iter().map(|tag| crate::oracle::id(tag)).collect(),
@@ -625,7 +631,7 @@ fn conclude(
         line: scenario.position.line,
         steps: steps.collect(),
     };
-    played.cases.push(Case {
+    played.cases.push(PlayedCase {
         place,
         kind: CaseKind::Scenario,
         requirements: world.tags.clone(),

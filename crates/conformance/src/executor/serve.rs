@@ -15,6 +15,7 @@ use super::invoke::{World, invoke};
 use super::memory::Arena;
 use super::process::{Baseline, measure, threads};
 use super::shared::{MAX_THREADS, Shared, futex_wait, now, option, state};
+use super::stop;
 use crate::program::{Buffer, Call, FileAction, Guard, Op, Out};
 use crate::trace::{Cause, Death, Effect, Event, Outcome, Skip};
 
@@ -60,6 +61,7 @@ pub fn serve_if_asked() {
         exit(2);
     };
     let Ok(shared) = Shared::open(Path::new(&shared)) else { exit(2) };
+    stop::prepare();
     // The mapping stays for the life of the process; the fault handler refers to it.
     let shared: &'static Shared = Box::leak(Box::new(shared));
     Server { shared, parent: parent(), output: capture_output() }
@@ -139,6 +141,7 @@ impl Server {
                 0 => Session::start(self.shared, self.output, path, library.take()).serve(),
                 -1 => header.status.store(-1, Ordering::SeqCst),
                 pid => {
+                    header.last.store(pid, Ordering::SeqCst);
                     header.pid.store(pid, Ordering::SeqCst);
                     let status = self.watch(pid);
                     header.status.store(status, Ordering::SeqCst);
@@ -439,6 +442,7 @@ impl Session {
         };
         let Some(Ok(mut arena)) = self.arenas.get(thread).map(Mutex::lock) else { return false };
         self.begin(thread, &Event::Call(call.clone()));
+        stop::if_asked(&call);
         let (mut start, mut stop) = (0, 0);
         let result = invoke(
             &self.world,

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use worker_contract::Function;
 
+use super::instrument::Instrument;
 use super::serve::{Frame, SERVE};
 use super::shared::{MAX_THREADS, Shared, futex_wait, futex_wake, now, option, state};
 use super::{fault, shared};
@@ -62,6 +63,8 @@ pub struct Config {
     pub limits: Limits,
     /// Sessions at a time.
     pub jobs: usize,
+    /// The tool that watches the library, if any.
+    pub instrument: Instrument,
 }
 
 /// How one session differs from the usual.
@@ -219,7 +222,15 @@ impl Executor {
 
     fn spawn(&self, bare: bool, environment: &[(String, String)]) -> Result<Server, ExecutorError> {
         let shared = Shared::create().map_err(ExecutorError::Shared)?;
-        let mut command = Command::new(&self.config.program);
+        let instrument = &self.config.instrument;
+        let mut command = match instrument.wrapper.split_first() {
+            None => Command::new(&self.config.program),
+            Some((tool, words)) => {
+                let mut command = Command::new(tool);
+                command.args(words).arg(&self.config.program);
+                command
+            }
+        };
         command
             .arg(SERVE)
             .arg(shared.path())
@@ -230,6 +241,7 @@ impl Executor {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .env("GLIBC_TUNABLES", tunables(std::env::var("GLIBC_TUNABLES").ok()))
+            .envs(instrument.environment.iter().map(|(key, value)| (key, value)))
             .envs(self.config.environment.iter().map(|(key, value)| (key, value)))
             .envs(environment.iter().map(|(key, value)| (key, value)));
         let child = command
@@ -469,6 +481,9 @@ impl Session {
             header.excerpt[..length].iter().map(|cell| cell.load(Ordering::SeqCst)).collect();
         let tail = &bytes[bytes.len().saturating_sub(400)..];
         let output = String::from_utf8_lossy(tail).trim().to_owned();
+        // What a tool says about the end of the process says more than its last words.
+        let output =
+            self.executor.config.instrument.report(header.last.load(Ordering::SeqCst)).unwrap_or(output);
         let mut under_way: Vec<(u16, Event)> = self.pending.drain().collect();
         under_way.sort_by_key(|(thread, _)| *thread);
         if under_way.is_empty() {

@@ -55,6 +55,8 @@ pub struct Header {
     pub options: AtomicU32,
     /// Its process, 0 before it exists.
     pub pid: AtomicI32,
+    /// Number of the process that serves or served last; stays when it has ended.
+    pub last: AtomicI32,
     /// Number of the last session that has ended and left no process behind.
     pub ended: AtomicU32,
     /// Its wait status.

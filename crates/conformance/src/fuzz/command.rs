@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::io::{IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use clap::Args;
+use indicatif::ProgressBar;
 use worker_contract::RequirementId;
 
 use super::failure::{Failing, reduce};
@@ -15,6 +14,7 @@ use super::stage::{Request, Stage};
 use super::{Limits, Summary, judge, kept, play};
 use crate::exit_code::ExitCode;
 use crate::profile::{Day, Profile};
+use crate::report::progress;
 use crate::verdict::Conformance;
 
 /// Help behind the options.
@@ -267,7 +267,7 @@ impl Session<'_> {
         let _ = writeln!(
             text,
             "{} programs, {checks} checks in {:.1} s, {rate:.0}/s; {states} of {all} states, {} transitions; \
-             {failures} failures",
+             failures: {failures}",
             summary.cases,
             summary.seconds,
             summary.coverage.transitions(),
@@ -276,33 +276,22 @@ impl Session<'_> {
     }
 }
 
-/// A counting line on a terminal, nothing elsewhere.
-pub(super) struct Progress {
-    shown: bool,
-    last: Mutex<(Instant, Instant)>,
-}
+/// A counter where anybody looks, nothing elsewhere.
+pub(super) struct Progress(ProgressBar);
 
 impl Progress {
     pub(super) fn new() -> Self {
-        let now = Instant::now();
-        Self { shown: std::io::stderr().is_terminal(), last: Mutex::new((now, now)) }
+        let template = "{spinner} {pos} programs {elapsed} {per_sec} {msg}";
+        Self(progress::bar(template, None, progress::is_watched()))
     }
 
     pub(super) fn tell(&self, cases: u64, failing: usize) {
-        let Ok(mut last) = self.last.lock() else { return };
-        if !self.shown || last.1.elapsed() < Duration::from_millis(200) {
-            return;
-        }
-        last.1 = Instant::now();
-        let rate = cases as f64 / last.0.elapsed().as_secs_f64().max(1e-9);
-        // A terminal that is gone is no reason to stop.
-        let _ = write!(std::io::stderr(), "\r\x1b[K{cases} programs, {rate:.0}/s, {failing} with failures");
+        self.0.set_position(cases);
+        self.0.set_message(format!("{failing} with failures"));
     }
 
     pub(super) fn clear(&self) {
-        if self.shown {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
-        }
+        self.0.finish_and_clear();
     }
 }
 

@@ -52,6 +52,7 @@ impl Stage {
             folder: scratch.path().to_owned(),
             limits: crate::suite::limits(&request.profile),
             jobs: request.jobs,
+            instrument: Default::default(),
         });
         let store = Store::new(&request.models);
         let (setting, _) = Setting::prepare(executor, store, request.profile, scratch.path().to_owned())?;

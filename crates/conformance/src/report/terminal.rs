@@ -72,6 +72,7 @@ fn describe(text: &mut String, word: &str, one: &RequirementResult, wanted: impl
     if failures.len() > SHOWN {
         let _ = writeln!(text, "  and {} more like it", failures.len() - SHOWN);
     }
+    let _ = writeln!(text, "  why       worker-conformance explain {}", one.id);
     if let Some(reason) = &one.reason {
         let _ = writeln!(text, "  note      {reason}");
     }
