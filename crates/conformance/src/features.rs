@@ -1,5 +1,7 @@
 //! The feature files, compiled into the program, and the parser that hands them to cucumber.
 
+use std::sync::OnceLock;
+
 use futures::stream;
 use include_dir::{Dir, include_dir};
 use sha2::{Digest, Sha256};
@@ -54,6 +56,11 @@ pub fn all() -> Result<Vec<gherkin::Feature>, FeatureError> {
 
 /// SHA-256 over the feature files and the catalogue, in hexadecimal.
 pub fn digest() -> String {
+    static DIGEST: OnceLock<String> = OnceLock::new();
+    DIGEST.get_or_init(work_out).clone()
+}
+
+fn work_out() -> String {
     let mut files: Vec<_> = FEATURES.files().collect();
     files.sort_by_key(|file| file.path());
     let mut hash = Sha256::new();

@@ -64,7 +64,7 @@ enum Command {
     #[command(after_help = manual::MAN_HELP)]
     Man(manual::Man),
     /// Convert, compare, join and check reports.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = worker_conformance::report::command::HELP)]
     Report(worker_conformance::report::command::Command),
     /// Guard the contract: compare headers and libraries with the lock.
     #[command(subcommand)]

@@ -30,6 +30,17 @@ pub enum Command {
     Verify(Verify),
 }
 
+/// Help of the group.
+pub const HELP: &str = "\
+Exit status:
+  0  done, and nothing speaks against the library
+  1  something got worse, a requirement is broken, or a package is not whole
+  2  a report cannot be read, or the reports do not fit together
+  3  incomplete, of merge
+
+Example:
+  worker-conformance report convert report.json --html report.html";
+
 const CONVERT: &str = "\
 Exit status:
   0  the files were written
@@ -48,8 +59,8 @@ Example:
   worker-conformance report diff last-release.json report.json";
 
 const MERGE: &str = "\
-Exit status: that of the whole run
-  0  conformant at the level asked for
+Exit status:
+  0  conformant at the level asked for, as the whole run
   1  non-conformant: a requirement is broken
   2  the reports are not the shards of one run, each once; or a waiver is stale
   3  incomplete: nothing is broken, but a requirement that counts was not verified
