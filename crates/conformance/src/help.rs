@@ -96,9 +96,9 @@ Example:
 pub fn command() -> Command {
     let command = Program::command().after_help(PROGRAM);
     command.mut_subcommand("contract", |contract| {
-        CONTRACT
-            .into_iter()
-            .fold(contract.after_help(GUARD), |all, (name, help)| all.mut_subcommand(name, |one| one.after_help(help)))
+        CONTRACT.into_iter().fold(contract.after_help(GUARD), |all, (name, help)| {
+            all.mut_subcommand(name, |one| one.after_help(help))
+        })
     })
 }
 
@@ -118,7 +118,8 @@ mod tests {
     }
 
     fn without_value(line: &str) -> String {
-        match line.split_once("[env: ").map(|(before, rest)| (before, rest.split('=').next().unwrap_or(rest))) {
+        match line.split_once("[env: ").map(|(before, rest)| (before, rest.split('=').next().unwrap_or(rest)))
+        {
             Some((before, name)) => format!("{before}[env: {name}]"),
             None => line.to_owned(),
         }

@@ -116,7 +116,8 @@ struct Run {
 fn main() -> Status {
     serve_if_asked();
     measure_if_asked();
-    let program = Program::from_arg_matches(&help::command().get_matches()).unwrap_or_else(|error| error.exit());
+    let program =
+        Program::from_arg_matches(&help::command().get_matches()).unwrap_or_else(|error| error.exit());
     let result = match program.command {
         Command::Run(run) => execute(run),
         Command::Fuzz(options) => fuzz::command::execute(&options, default_models()),

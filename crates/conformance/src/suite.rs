@@ -72,7 +72,7 @@ pub enum SuiteError {
     #[error(transparent)]
     Feature(#[from] FeatureError),
     /// Nothing is left to run.
-    #[error("nothing to run: no scenario or check matches {0}")]
+    #[error("nothing to run: no scenario or check matches {0}; `worker-conformance list --tree` names them")]
     NothingSelected(String),
     /// Scenarios that the suite could not play.
     #[error("the suite could not play every scenario:\n  {}", .0.join("\n  "))]
@@ -286,7 +286,8 @@ fn select(request: &Request) -> Result<Vec<gherkin::Feature>, SuiteError> {
     if count == 0 && !static_asked {
         let ids: Vec<&str> = request.only.iter().map(|id| id.as_str()).collect();
         let name = request.scenario.clone().unwrap_or_default();
-        return Err(SuiteError::NothingSelected(format!("{} {name}", ids.join(",")).trim().to_owned()));
+        let file = request.feature.as_ref().map_or(String::new(), |path| format!("`{}`", path.display()));
+        return Err(SuiteError::NothingSelected(format!("{} {name}{file}", ids.join(",")).trim().to_owned()));
     }
     Ok(features)
 }
@@ -581,6 +582,9 @@ fn rerun(request: &Request, id: RequirementId, place: &str) -> String {
     let generated = share::again(place);
     let name = if generated.is_some() { "fuzz" } else { "run" };
     let mut command = format!("worker-conformance {name} --library {}", quote(&request.library));
+    if generated.is_none() {
+        command += &request.instrument.options;
+    }
     if let Some(profile) = &request.profile_path {
         command += &format!(" --profile {}", quote(profile));
     }

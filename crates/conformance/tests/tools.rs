@@ -21,7 +21,16 @@ fn backend(folder: &Path, changes: &[(&str, &str, &str)], flags: &[&str]) -> Pat
     let library = folder.join("libpatient.so");
     let sources = ["ffi", "device", "gguf", "job", "model"].map(|name| format!("src/{name}.c"));
     let output = Command::new("gcc")
-        .args(["-shared", "-fPIC", "-g", "-O1", "-std=gnu11", "-Iinclude", "-pthread", "-Wl,--version-script=exports.map"])
+        .args([
+            "-shared",
+            "-fPIC",
+            "-g",
+            "-O1",
+            "-std=gnu11",
+            "-Iinclude",
+            "-pthread",
+            "-Wl,--version-script=exports.map",
+        ])
         .args(flags)
         .args(sources)
         .arg("-o")
