@@ -16,7 +16,7 @@ report := target/conformance/report$(MODEL:%=-%).json
 PRESET := host
 cuda_sources := $(shell git ls-files 'cuda/*.cpp' 'cuda/*.hpp' 'cuda/*.cu' 'cuda/*.cuh' 'cuda/*.h' 2> /dev/null)
 
-.PHONY: conformance release fetch-smollm2 test self-test sweep fuzz-defects fuzz-sound setup bench fmt lint format-check \
+.PHONY: conformance release fetch-smollm2 test self-test steady sweep fuzz-defects fuzz-sound setup bench fmt lint format-check \
 	clippy docs clean contract-check abidiff-table \
 	cuda-toolkit test-cuda test-cuda-host ctest cuda-fmt cuda-format-check cuda-tidy cuda-registers cuda-sanitized
 
@@ -39,9 +39,14 @@ test:
 # Every defect of the CPU reference against the whole suite: a quarter of an hour on two cores.
 self-test:
 	tools/setup test
-	cargo test --release -p worker-conformance --test defects -- --ignored --nocapture
+	cargo test --release -p worker-conformance --test defects -- --ignored --nocapture every_defect
 
-# Every test library in C and C++ against the whole suite: most of an hour on two cores.
+# Whole runs, twenty in a row, on the sound reference and on ten defects: half an hour on two cores.
+steady:
+	tools/setup test
+	cargo test --release -p worker-conformance --test defects -- --ignored --nocapture whole_runs
+
+# Every test library in C and C++ against the suite: most of an hour on two cores.
 sweep:
 	tools/setup test
 	cargo test --release -p worker-conformance --test sweep -- --ignored --nocapture

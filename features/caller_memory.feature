@@ -43,6 +43,12 @@ Feature: the caller's memory
       | 65     |
       | 127    |
 
+  @MEM-03
+  Scenario: a prompt that fills its page is read neither before its first byte nor past its NUL
+    Given a loaded model
+    When the host starts a job whose prompt fills a page of memory
+    Then inputs were neither written nor read past their end
+
   @MEM-05
   Scenario Outline: host memory does not grow over 200 rounds
     Given <start>

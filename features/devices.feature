@@ -144,6 +144,18 @@ Feature: devices and contexts
     When the host generates 12 tokens with model = right as "after"
     Then the texts "before" and "after" are the same [DEV-05]
 
+  @DET-03
+  Scenario: the second device gives the same text in another process
+    Given a second device
+    And a context "B" on device 1
+    And a loaded model "model" in context "B"
+    When the host generates 16 tokens with temperature = 1.0, seed = 6 as "first"
+    And the host uses the library in a new process
+    And the host calls cuda_init with gpu_device = 1 as "B"
+    And the host calls cuda_load_model with ctx = B as "model"
+    And the host generates 16 tokens with temperature = 1.0, seed = 6 as "process"
+    Then the texts "first" and "process" are the same
+
   @DEV-06
   Scenario: a hundred contexts opened and destroyed leak nothing
     Given a context

@@ -197,7 +197,8 @@ Feature: error codes
     Given an open job
     When the host calls cuda_inference_next_token 4 times with token_buffer_size = 1, error_code = NULL
     Then the process goes on
-    And a normal job works
+    When the host calls cuda_inference_free
+    Then a normal job works
 
   @ERR-09
   Scenario: without error_code the end of a sequence is the end

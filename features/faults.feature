@@ -64,13 +64,15 @@ Feature: injected faults
     And the host calls cuda_check_device_health
     And the host frees job "hit", if it started
     And the fault is cleared
-    Then a normal job works
+    And the host generates 12 tokens as "after"
+    Then the texts "before" and "after" are the same
+    And a normal job works
     When the host calls cuda_check_vram_residency
     Then the call returns true with CUDA_SUCCESS
     When the host calls cuda_check_device_health
     Then the call returns true with CUDA_SUCCESS
-    When the host generates 12 tokens as "after"
-    Then the texts "before" and "after" are the same
+    When the host generates 12 tokens as "later"
+    Then the texts "before" and "later" are the same
     When the host calls cuda_get_vram_usage
     And the host notes the answer as "end"
     Then the answers "usage" and "end" are the same
@@ -82,4 +84,19 @@ Feature: injected faults
       | FAULT-03 |
       | FAULT-04 |
       | FAULT-05 |
+      | FAULT-06 |
+
+  @FAULT-07
+  Scenario Outline: jobs that <fault> strikes give their memory back
+    Given a profile that can inject <fault>
+    And a loaded model
+    When the host runs 12 rounds of: job struck by the fault
+    Then model VRAM usage does not grow [INF-12]
+    And process VRAM usage does not grow [INF-12]
+
+    Examples:
+      | fault    |
+      | FAULT-01 |
+      | FAULT-02 |
+      | FAULT-03 |
       | FAULT-06 |

@@ -45,8 +45,8 @@ Feature: health checks
 
   @HEALTH-02
   Scenario: a device stays healthy through many jobs and loads
-    Given a loaded model
-    When the host runs 40 rounds of: job, load, unload
+    Given a context
+    When the host runs 40 rounds of: load, job on the loaded model, unload
     And the host calls cuda_check_device_health
     Then the call returns true with CUDA_SUCCESS
 

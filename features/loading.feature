@@ -50,11 +50,12 @@ Feature: loading models
     Then the call returns a handle with CUDA_SUCCESS
 
     Examples:
-      | way                           |
-      | a relative path               |
-      | a path with dots in it        |
-      | a symbolic link               |
-      | a path of more than 255 bytes |
+      | way                             |
+      | a relative path                 |
+      | a path with dots in it          |
+      | a symbolic link                 |
+      | a path of more than 255 bytes   |
+      | a path of more than 1,000 bytes |
 
   @LOAD-02
   Scenario Outline: a path that leads to no model is refused

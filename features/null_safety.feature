@@ -111,8 +111,9 @@ Feature: NULL pointers
   @NULL-05
   Scenario: a whole job goes without a place for indices
     Given a loaded model
-    When the host generates 12 tokens with token_index = NULL
-    Then the text "text" ends cleanly
+    When the host generates 12 tokens
+    And the host generates 12 tokens with token_index = NULL as "unnumbered"
+    Then the text "unnumbered" ends cleanly
 
   @NULL-06
   Scenario Outline: nothing uses no memory

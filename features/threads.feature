@@ -22,6 +22,12 @@ Feature: threads
     When 6 threads at once open a context, load and generate
     Then every thread gets what one thread alone gets
 
+  @THR-03
+  Scenario: one context a thread, loads at once of files that are there and of files that are not
+    Given a device
+    When 6 threads at once load a model or look for a missing one
+    Then every thread gets what one thread alone gets
+
   @THR-04
   Scenario: a model made on one thread works on another
     Given a loaded model

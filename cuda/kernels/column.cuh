@@ -43,6 +43,35 @@ __device__ __forceinline__ Quad fetch(const float* x, int first, int columns, co
     return quad;
 }
 
+/// Quads that a thread holds at once: with 256 threads, a column of 4096.
+constexpr int held_quads = 4;
+
+/// Elements of quad `i` of this thread: neighbours lie in neighbouring threads.
+__device__ __forceinline__ int held_first(int i) {
+    return (i * static_cast<int>(blockDim.x) + static_cast<int>(threadIdx.x)) * 4;
+}
+
+/// Whether the block can hold a column in registers and store it as `format`.
+template <Format format>
+__device__ __forceinline__ bool is_held(int columns) {
+    return format != Format::Super && columns % 4 == 0 && columns <= held_quads * 4 * static_cast<int>(blockDim.x);
+}
+
+/// Weights of a norm, which never change and can be fetched before the activations are there.
+template <Format format>
+struct EarlyNorm {
+    float4 weights[format == Format::Super ? 1 : held_quads] = {};
+
+    __device__ __forceinline__ EarlyNorm(const Norm& norm, int columns) {
+        if (norm.kind == NormKind::None || !is_held<format>(columns)) return;
+#pragma unroll
+        for (int i = 0; i < (format == Format::Super ? 1 : held_quads); ++i) {
+            const int first = held_first(i);
+            if (first < columns) weights[i] = *reinterpret_cast<const float4*>(norm.weight + first);
+        }
+    }
+};
+
 /// The four of them normalised.
 __device__ __forceinline__ void normalise_quad(float* out, const Quad& quad, int first, int columns,
                                                const Normaliser& by) {
@@ -58,6 +87,36 @@ __device__ __forceinline__ void normalise_quad(float* out, const Quad& quad, int
             out[i] = xs[i];
         }
     }
+}
+
+/// Of a column that the block holds; sums are in f64.
+__device__ __forceinline__ Normaliser normaliser(const Quad (&quads)[held_quads], int columns, const Norm& norm,
+                                                 double* scratch) {
+    Normaliser by{norm.weight, norm.bias, 0.0f, 1.0f, norm.kind};
+    if (norm.kind == NormKind::None) return by;
+    if (norm.kind == NormKind::Layer) {
+        double sum = 0;
+#pragma unroll
+        for (int i = 0; i < held_quads; ++i) {
+            const float4 x = quads[i].x;
+            sum += (static_cast<double>(x.x) + x.y) + (static_cast<double>(x.z) + x.w);
+        }
+        by.mean = static_cast<float>(block_sum(sum, scratch) / columns);
+    }
+    double squares = 0;
+#pragma unroll
+    for (int i = 0; i < held_quads; ++i) {
+        if (held_first(i) >= columns) continue;
+        const float xs[4] = {quads[i].x.x, quads[i].x.y, quads[i].x.z, quads[i].x.w};
+#pragma unroll
+        for (int j = 0; j < 4; ++j) {
+            const float centred = xs[j] - by.mean;
+            squares += centred * centred;
+        }
+    }
+    const float variance = static_cast<float>(block_sum(squares, scratch) / columns);
+    by.scale = 1.0f / sqrtf(variance + norm.epsilon);
+    return by;
 }
 
 /// Sums are in f64: their order is not felt once the result is rounded to f32.
@@ -94,48 +153,54 @@ __device__ __forceinline__ unsigned packed_word(const int* quants) {
     return (quants[0] & 255u) | (quants[1] & 255u) << 8 | (quants[2] & 255u) << 16 | (quants[3] & 255u) << 24;
 }
 
-/// `Format::Bytes`: eight threads share a block of 32, a warp stores a unit.
-__device__ __forceinline__ void store_bytes(char* column, const float* x, int columns, const Normaliser& by) {
-    const int units = units_of(columns);
+/// Four neighbours of `Format::Bytes`: eight threads share a block of 32, a warp stores a unit.
+__device__ __forceinline__ void store_bytes_quad(char* column, const float (&values)[4], int unit, int units) {
     const int lane = static_cast<int>(threadIdx.x) % warp_size;
     const int word = lane % 8;
     const int place = lane / 8;
     auto* const words = reinterpret_cast<unsigned*>(column);
     auto* const scales = reinterpret_cast<float*>(column + static_cast<std::size_t>(units) * 128);
     float* const sums = scales + static_cast<std::size_t>(units) * 4;
+    float largest = 0;
+    for (const float value : values) largest = fmaxf(largest, fabsf(value));
+    for (int distance = 4; distance > 0; distance /= 2) {
+        largest = fmaxf(largest, __shfl_xor_sync(all_lanes, largest, distance));
+    }
+    const float scale = largest / 127.0f;
+    const float inverse = largest == 0.0f ? 0.0f : 127.0f / largest;
+    int quants[4];
+    int sum = 0;
+    for (int j = 0; j < 4; ++j) {
+        quants[j] = quant_of(values[j] * inverse, 0);
+        sum += quants[j];
+    }
+    words[(unit * 8 + word) * 4 + place] = packed_word(quants);
+    for (int distance = 4; distance > 0; distance /= 2) sum += __shfl_xor_sync(all_lanes, sum, distance);
+    if (word == 0) {
+        scales[unit * 4 + place] = round_to_half(scale);
+        sums[unit * 4 + place] = round_to_half(scale * static_cast<float>(sum));
+    }
+}
+
+/// `Format::Bytes` of a column of any length.
+__device__ __forceinline__ void store_bytes(char* column, const float* x, int columns, const Normaliser& by) {
+    const int units = units_of(columns);
+    const int within = static_cast<int>(threadIdx.x) % warp_size * 4;
     constexpr int ahead = 4;
     const int warps = static_cast<int>(blockDim.x) / warp_size;
     for (int begin = static_cast<int>(threadIdx.x) / warp_size; begin < units; begin += ahead * warps) {
         Quad quads[ahead];
 #pragma unroll
         for (int i = 0; i < ahead; ++i) {
-            quads[i] = fetch(x, (begin + i * warps) * unit_columns + place * 32 + word * 4, columns, by);
+            quads[i] = fetch(x, (begin + i * warps) * unit_columns + within, columns, by);
         }
 #pragma unroll
         for (int i = 0; i < ahead; ++i) {
             const int unit = begin + i * warps;
             if (unit >= units) break;
             float values[4];
-            normalise_quad(values, quads[i], unit * unit_columns + place * 32 + word * 4, columns, by);
-            float largest = 0;
-            for (const float value : values) largest = fmaxf(largest, fabsf(value));
-            for (int distance = 4; distance > 0; distance /= 2) {
-                largest = fmaxf(largest, __shfl_xor_sync(all_lanes, largest, distance));
-            }
-            const float scale = largest / 127.0f;
-            const float inverse = largest == 0.0f ? 0.0f : 127.0f / largest;
-            int quants[4];
-            int sum = 0;
-            for (int j = 0; j < 4; ++j) {
-                quants[j] = quant_of(values[j] * inverse, 0);
-                sum += quants[j];
-            }
-            words[(unit * 8 + word) * 4 + place] = packed_word(quants);
-            for (int distance = 4; distance > 0; distance /= 2) sum += __shfl_xor_sync(all_lanes, sum, distance);
-            if (word == 0) {
-                scales[unit * 4 + place] = round_to_half(scale);
-                sums[unit * 4 + place] = round_to_half(scale * static_cast<float>(sum));
-            }
+            normalise_quad(values, quads[i], unit * unit_columns + within, columns, by);
+            store_bytes_quad(column, values, unit, units);
         }
     }
 }
@@ -189,16 +254,73 @@ __device__ __forceinline__ void store_super(char* column, const float* x, int co
     }
 }
 
-/// The three float formats.
+__device__ __forceinline__ float rounded(Format format, float value) {
+    if (format == Format::Float) return value;
+    return format == Format::Half ? round_to_half(value) : round_to_bfloat(value);
+}
+
+/// Four neighbours of a float format; quads stay quads in paired columns.
+template <Format format>
+__device__ __forceinline__ void store_floats_quad(char* column, const float (&values)[4], int first, int columns) {
+    const int place = format == Format::Float ? first : paired_place(first, columns);
+    *reinterpret_cast<float4*>(column + static_cast<std::size_t>(place) * 4) = make_float4(
+        rounded(format, values[0]), rounded(format, values[1]), rounded(format, values[2]), rounded(format, values[3]));
+}
+
+/// The three float formats, of a column of any length.
 template <Format format>
 __device__ __forceinline__ void store_floats(char* column, const float* x, int columns, const Normaliser& by) {
-    auto* const out = reinterpret_cast<float*>(column);
-    for (int i = static_cast<int>(threadIdx.x); i < columns; i += static_cast<int>(blockDim.x)) {
-        const float value = by(x[i], i);
-        if constexpr (format == Format::Float) {
-            out[i] = value;
+    const int threads = static_cast<int>(blockDim.x);
+    if (columns % 4 != 0) {
+        auto* const out = reinterpret_cast<float*>(column);
+        for (int i = static_cast<int>(threadIdx.x); i < columns; i += threads) {
+            out[format == Format::Float ? i : paired_place(i, columns)] = rounded(format, by(x[i], i));
+        }
+        return;
+    }
+    constexpr int ahead = 4;
+    for (int begin = static_cast<int>(threadIdx.x) * 4; begin < columns; begin += ahead * 4 * threads) {
+        Quad quads[ahead];
+#pragma unroll
+        for (int i = 0; i < ahead; ++i) quads[i] = fetch(x, begin + i * 4 * threads, columns, by);
+#pragma unroll
+        for (int i = 0; i < ahead; ++i) {
+            const int first = begin + i * 4 * threads;
+            if (first >= columns) break;
+            float values[4];
+            normalise_quad(values, quads[i], first, columns, by);
+            store_floats_quad<format>(column, values, first, columns);
+        }
+    }
+}
+
+/// Stores a column that the block holds: read once, and normalised from registers.
+template <Format format>
+__device__ __forceinline__ void store_held(char* column, const float* x, int columns, const Norm& norm,
+                                           const EarlyNorm<format>& early, double* scratch) {
+    Quad quads[held_quads];
+#pragma unroll
+    for (int i = 0; i < held_quads; ++i) {
+        const int first = held_first(i);
+        if (first < columns) quads[i].x = *reinterpret_cast<const float4*>(x + first);
+        quads[i].weight = early.weights[i];
+    }
+    const Normaliser by = normaliser(quads, columns, norm, scratch);
+    const int units = units_of(columns);
+#pragma unroll
+    for (int i = 0; i < held_quads; ++i) {
+        const int first = held_first(i);
+        float values[4];
+        if constexpr (format == Format::Bytes) {
+            // A warp's threads go together: they share blocks.
+            const int unit = first / unit_columns;
+            if (unit >= units) break;
+            normalise_quad(values, quads[i], first, columns, by);
+            store_bytes_quad(column, values, unit, units);
         } else {
-            out[paired_place(i, columns)] = format == Format::Half ? round_to_half(value) : round_to_bfloat(value);
+            if (first >= columns) break;
+            normalise_quad(values, quads[i], first, columns, by);
+            store_floats_quad<format>(column, values, first, columns);
         }
     }
 }
@@ -206,7 +328,14 @@ __device__ __forceinline__ void store_floats(char* column, const float* x, int c
 /// Stores `x` (columns), normalised, at `column`; `scratch` (most_warps) is shared memory. Ends with a barrier.
 template <Format format>
 __device__ __forceinline__ void store_column(char* column, const float* x, int columns, const Norm& norm,
-                                             double* scratch) {
+                                             const EarlyNorm<format>& early, double* scratch) {
+    if constexpr (format != Format::Super) {
+        if (is_held<format>(columns)) {
+            store_held<format>(column, x, columns, norm, early, scratch);
+            __syncthreads();
+            return;
+        }
+    }
     const Normaliser by = normaliser(x, columns, norm, scratch);
     if constexpr (format == Format::Bytes) {
         store_bytes(column, x, columns, by);

@@ -21,6 +21,9 @@ constexpr std::size_t plain_shared_bytes = 48 << 10;
 /// Shared memory that a block may ask for, on every device from compute capability 8.0 on with room to spare (100 KiB
 /// a multiprocessor on the smallest).
 constexpr std::size_t most_shared_bytes = 96 << 10;
+/// Part of a multiprocessor's first-level memory that is shared memory, in percent. The same for all kernels, since
+/// those that differ do not run side by side; with the context's preference for the cache one block alone would fit.
+constexpr int shared_percent = 50;
 
 #ifdef WORKER_CUDA_HOST
 
@@ -66,8 +69,10 @@ template <class... P, class... A>
 cudaError_t launch(void (*kernel)(P...), dim3 grid, dim3 block, std::size_t shared_bytes, cudaStream_t stream,
                    const A&... arguments) {
     if (fault::strikes(fault::Kind::Launch)) return cudaErrorLaunchOutOfResources;
+    cudaError_t status = cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout, shared_percent);
+    if (status != cudaSuccess) return status;
     if (shared_bytes > plain_shared_bytes) {
-        const cudaError_t status =
+        status =
             cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes));
         if (status != cudaSuccess) return status;
     }

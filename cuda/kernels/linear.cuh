@@ -2,9 +2,9 @@
 /// The kernels that multiply matrices with activations, for every kind of row (`rows_*.cuh`).
 ///
 /// One token (decode): every block normalises and stores the activations in its own shared memory, then its warps walk
-/// over rows; each weight is read once, with 16-byte loads, eight of them a thread under way at a time. That is bound
-/// by bandwidth. Several tokens (prefill): columns are stored in the workspace first; then each thread multiplies a
-/// weight that it has unpacked with `Row::together` tokens, whose columns the L1 cache holds.
+/// over rows; each weight is read once, with 16-byte loads, up to eight of them a thread under way at a time. That is
+/// bound by bandwidth. Several tokens (prefill): columns are stored in the workspace first; then each thread multiplies
+/// a weight that it has unpacked with `Row::together` tokens, whose columns the L1 cache holds.
 #pragma once
 
 #include "exp.cuh"
@@ -33,19 +33,27 @@ struct LinearArguments {
     Norm norm;
 };
 
-/// Steps whose loads are under way together.
-constexpr int steps_together = 4;
+/// Steps of a prompt's product whose weights are on their way while one is multiplied.
+constexpr int steps_ahead = 2;
 
 /// A row times `together` columns, at `offsets` from `stored`. `results` is the same in all threads of the row.
 template <class Row, int together>
 __device__ __forceinline__ void multiply_row(float (&results)[together], const char* row, const char* stored,
                                              const unsigned (&offsets)[together], int columns, int lane) {
     typename Row::Sums sums[together];
+    typename Row::Weights next[steps_ahead] = {};
     const int steps = Row::steps(columns);
-    // Eight tokens are work enough between two loads; unrolled further, sums would not fit into registers.
+#pragma unroll
+    for (int i = 0; i < steps_ahead; ++i) {
+        if (i < steps) next[i] = Row::load(row, columns, i, lane);
+    }
+    // Unrolled, sums would not fit into registers; moving what is on its way costs little beside eight tokens.
 #pragma unroll 1
     for (int step = 0; step < steps; ++step) {
-        const typename Row::Weights weights = Row::load(row, columns, step, lane);
+        const typename Row::Weights weights = next[0];
+#pragma unroll
+        for (int i = 0; i + 1 < steps_ahead; ++i) next[i] = next[i + 1];
+        if (step + steps_ahead < steps) next[steps_ahead - 1] = Row::load(row, columns, step + steps_ahead, lane);
 #pragma unroll
         for (int t = 0; t < together; ++t) Row::add(sums[t], weights, stored + offsets[t], columns, step, lane);
     }
@@ -115,24 +123,11 @@ struct Walk {
     }
 };
 
-/// Some steps of one row, loaded together.
-template <class Row>
-struct Batch {
-    typename Row::Weights weights[steps_together];
-
-    __device__ __forceinline__ void load(const char* row, int columns, int first, int lane) {
-        const int steps = Row::steps(columns);
-#pragma unroll
-        for (int i = 0; i < steps_together; ++i) {
-            if (first + i < steps) weights[i] = Row::load(row, columns, first + i, lane);
-        }
-    }
-};
-
 /// Decode. Shared memory: doubles (most_warps), then the column. Grid: any; warps take turns of rows.
 ///
-/// A batch of loads is always under way while the one before it is multiplied, from row to row, and the first one while
-/// the previous kernel ends and the activations are stored.
+/// `Row::ahead` loads of a thread are always under way: the place of a step is filled again before that step is
+/// multiplied, from row to row; the first ones are fetched while the previous kernel ends and the activations are
+/// stored.
 template <class Row, bool gate_and_up>
 __global__ void __launch_bounds__(256, 2) one_token_kernel(const LinearArguments arguments) {
     char* const memory = shared_memory();
@@ -144,28 +139,40 @@ __global__ void __launch_bounds__(256, 2) one_token_kernel(const LinearArguments
     Walk<Row, gate_and_up> walk(arguments,
                                 static_cast<int>(blockIdx.x) * warps + static_cast<int>(threadIdx.x) / warp_size,
                                 static_cast<int>(gridDim.x) * warps);
-    Batch<Row> ahead = {};
-    if (walk.data != nullptr) ahead.load(walk.data, columns, 0, lane);
+    typename Row::Weights ahead[Row::ahead] = {};
+    if (walk.data != nullptr) {
+#pragma unroll
+        for (int i = 0; i < Row::ahead; ++i) {
+            if (i < steps) ahead[i] = Row::load(walk.data, columns, i, lane);
+        }
+    }
+    const EarlyNorm<Row::format> early(arguments.norm, columns);
 
     wait_for_previous();
-    store_column<Row::format>(column, arguments.x, columns, arguments.norm, reinterpret_cast<double*>(memory));
+    store_column<Row::format>(column, arguments.x, columns, arguments.norm, early, reinterpret_cast<double*>(memory));
 
     float gate = 0;
     while (walk.data != nullptr) {
         const Walk<Row, gate_and_up> here = walk;
         walk.next(arguments);
+        // What is fetched past the last row is not used; a branch would cost more.
+        const char* const next = walk.data != nullptr ? walk.data : here.data;
         typename Row::Sums sums;
-        for (int step = 0; step < steps; step += steps_together) {
-            const Batch<Row> now = ahead;
-            if (step + steps_together < steps) {
-                ahead.load(here.data, columns, step + steps_together, lane);
-            } else if (walk.data != nullptr) {
-                ahead.load(walk.data, columns, 0, lane);
-            }
+        const auto take = [&](typename Row::Weights& place, int step, int i) {
+            const typename Row::Weights now = place;
+            const bool wraps = step + Row::ahead >= steps;
+            place = Row::load(wraps ? next : here.data, columns, wraps ? i : step + Row::ahead, lane);
+            Row::add(sums, now, column, columns, step, lane);
+        };
+        int first = 0;
+        // Without branches, so that the steps of a batch overlap.
+        for (; first + Row::ahead <= steps; first += Row::ahead) {
 #pragma unroll
-            for (int i = 0; i < steps_together; ++i) {
-                if (step + i < steps) Row::add(sums, now.weights[i], column, columns, step + i, lane);
-            }
+            for (int i = 0; i < Row::ahead; ++i) take(ahead[i], first + i, i);
+        }
+#pragma unroll
+        for (int i = 0; i < Row::ahead; ++i) {
+            if (first + i < steps) take(ahead[i], first + i, i);
         }
         const float result = Row::finish(sums, here.data, column, columns, lane);
         const RowSet& set = arguments.sets[here.set];
@@ -188,9 +195,10 @@ template <Format format>
 __global__ void __launch_bounds__(256)
     store_columns_kernel(char* stored, const float* x, int columns, const Norm norm) {
     const std::size_t token = blockIdx.x;
+    const EarlyNorm<format> early(norm, columns);
     wait_for_previous();
     store_column<format>(stored + token * column_bytes(format, columns), x + token * static_cast<std::size_t>(columns),
-                         columns, norm, reinterpret_cast<double*>(shared_memory()));
+                         columns, norm, early, reinterpret_cast<double*>(shared_memory()));
 }
 
 /// Prefill, second part. Grid: turns of rows of set 0, tokens over `Row::together`.

@@ -3,7 +3,8 @@
 ///
 /// Every kind of row is a type with the same members, which `rows_small.cuh` and `rows_super.cuh` have as well:
 /// - `format`: of the column; `threads`: that share a row, a power of two; `step_columns`: what they take at once;
-///   `together`: tokens of a prompt that share an unpacked weight, as many as registers hold;
+///   `together`: tokens of a prompt that share an unpacked weight, as many as registers hold; `ahead`: steps of a
+///   single token's product that are on their way, likewise;
 /// - `Weights load(row, columns, step, lane)`: a step's quants and scales, in registers;
 /// - `add(sums, weights, column, columns, step, lane)`: multiplies them with the column's;
 /// - `finish(sums, row, column, columns, lane)`: the product, in all threads of the row.
@@ -78,6 +79,7 @@ struct FloatRow {
     static constexpr int threads = lanes / held;
     static constexpr int step_columns = lanes;
     static constexpr int together = 8;
+    static constexpr int ahead = 8;
     using Weights = uint4;
     struct Sums {
         float lane[held] = {};
@@ -183,6 +185,7 @@ struct Mxfp4Row {
     static constexpr int threads = 4;
     static constexpr int step_columns = unit_columns;
     static constexpr int together = 8;
+    static constexpr int ahead = 8;
     struct Weights {
         uint4 words;
         unsigned exponents;

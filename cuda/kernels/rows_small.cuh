@@ -48,6 +48,7 @@ struct Q8Row {
     static constexpr int threads = 8;
     static constexpr int step_columns = unit_columns;
     static constexpr int together = 8;
+    static constexpr int ahead = 8;
     struct Weights {
         uint4 words;
         uint2 scales;
@@ -89,7 +90,8 @@ struct Q8Row {
 };
 
 /// Nibbles, with or without a fifth bit, a minimum, and whole blocks: thread w of four holds words w and w + 4, the
-/// low and the high nibbles of its bytes.
+/// low and the high nibbles of its bytes. With whole blocks eight threads share a row: the second four are one unit
+/// ahead, and a step is two units.
 template <TensorType type, bool whole_blocks = false>
 struct NibbleRow {
     static constexpr bool has_fifth = type == TensorType::Q5_0 || type == TensorType::Q5_1;
@@ -100,9 +102,11 @@ struct NibbleRow {
                                                : static_cast<int>(0xf8f8f8f8u);
     static constexpr int zero = whole_blocks ? 0 : exact_zero;
     static constexpr Format format = Format::Bytes;
-    static constexpr int threads = 4;
-    static constexpr int step_columns = unit_columns;
+    static constexpr int threads = whole_blocks ? 8 : 4;
+    static constexpr int step_units = threads / 4;
+    static constexpr int step_columns = unit_columns * step_units;
     static constexpr int together = has_minimum ? 4 : 8;
+    static constexpr int ahead = has_minimum ? (has_fifth ? 3 : 5) : has_fifth ? 4 : 8;
     struct Weights {
         uint4 words;
         uint4 fifths;
@@ -115,11 +119,19 @@ struct NibbleRow {
         float minimums = 0;
     };
 
-    __device__ static __forceinline__ int steps(int columns) { return units_of(columns); }
+    __device__ static __forceinline__ int steps(int columns) {
+        return (units_of(columns) + step_units - 1) / step_units;
+    }
 
     __device__ static __forceinline__ Weights load(const char* row, int columns, int step, int lane) {
         const auto units = static_cast<std::size_t>(units_of(columns));
-        const auto unit = static_cast<std::size_t>(step);
+        auto unit = static_cast<std::size_t>(step);
+        if constexpr (whole_blocks) {
+            // Past the last unit its weights are read again, and multiplied with nothing.
+            unit = unit * step_units + static_cast<unsigned>(lane) / 4;
+            unit = unit < units ? unit : units - 1;
+            lane %= 4;
+        }
         Weights weights = {};
         weights.words = stream16(row + unit * 64 + static_cast<unsigned>(lane) * 16);
         row += units * 64;
@@ -145,14 +157,18 @@ struct NibbleRow {
     __device__ static __forceinline__ void add(Sums& sums, const Weights& weights, const char* column, int columns,
                                                int step, int lane) {
         const int units = units_of(columns);
+        const bool is_second = whole_blocks && lane >= 4;
+        const int wanted = step * step_units + (is_second ? 1 : 0);
+        const int unit = !whole_blocks || wanted < units ? wanted : units - 1;
+        if constexpr (whole_blocks) lane %= 4;
         const unsigned words[4] = {weights.words.x, weights.words.y, weights.words.z, weights.words.w};
         const unsigned fifths[4] = {weights.fifths.x, weights.fifths.y, weights.fifths.z, weights.fifths.w};
         int low_x[4];
         int high_x[4];
         float scales[4];
-        column_words(low_x, column, step, lane);
-        column_words(high_x, column, step, lane + 4);
-        unit_scales(scales, weights.scales, column_scales(column, units, step));
+        column_words(low_x, column, unit, lane);
+        column_words(high_x, column, unit, lane + 4);
+        unit_scales(scales, weights.scales, column_scales(column, units, unit));
         int low[4];
         int high[4];
 #pragma unroll
@@ -167,7 +183,7 @@ struct NibbleRow {
             high[block] = __dp4a(static_cast<int>(high_quants), high_x[block], __dp4a(offsets, high_x[block], zero));
         }
         if constexpr (whole_blocks) {
-            add_whole(sums, low, high, scales);
+            add_whole(sums, low, high, scales, is_second, wanted < units);
         } else {
 #pragma unroll
             for (int block = 0; block < 4; ++block) {
@@ -177,7 +193,7 @@ struct NibbleRow {
         }
         if constexpr (has_minimum) {
             float minimums[4];
-            unit_scales(minimums, weights.minimums, column_sums(column, units, step));
+            unit_scales(minimums, weights.minimums, column_sums(column, units, unit));
 #pragma unroll
             for (int block = 0; block < 4; ++block) sums.minimums += minimums[block];
         }
@@ -194,20 +210,31 @@ struct NibbleRow {
 
    private:
     /// The four threads' integers of a block are summed in all four, two blocks in the halves of one word: with the
-    /// offset taken off a block's sum is at most 8 * 127 * 32, which 16 bits hold.
+    /// offset taken off a block's sum is at most 8 * 127 * 32, which 16 bits hold. Then the sum of the row goes through
+    /// the first unit's threads to the second's, and back to all.
     __device__ static __forceinline__ void add_whole(Sums& sums, const int (&low)[4], const int (&high)[4],
-                                                     const float (&scales)[4]) {
+                                                     const float (&scales)[4], bool is_second, bool is_there) {
         static_assert(!has_fifth && !has_minimum, "larger quants need more than 16 bits");
+        float exact[4];
 #pragma unroll
         for (int pair = 0; pair < 4; pair += 2) {
             int both = (low[pair] + high[pair]) + (low[pair + 1] + high[pair + 1]) * 65536;
             both += __shfl_xor_sync(all_lanes, both, 1);
             both += __shfl_xor_sync(all_lanes, both, 2);
             const int first = static_cast<std::int16_t>(both & 0xffff);
-            const int second = (both - first) >> 16;
-            sums.low = fmaf(scales[pair], static_cast<float>(first), sums.low);
-            sums.low = fmaf(scales[pair + 1], static_cast<float>(second), sums.low);
+            exact[pair] = static_cast<float>(first);
+            exact[pair + 1] = static_cast<float>((both - first) >> 16);
         }
+        const auto with_mine = [&](float sum) {
+#pragma unroll
+            for (int block = 0; block < 4; ++block) sum = fmaf(scales[block], exact[block], sum);
+            return sum;
+        };
+        const float first = with_mine(sums.low);
+        const float from_first = __shfl_xor_sync(all_lanes, first, 4);
+        const float second = is_there ? with_mine(from_first) : from_first;
+        const float from_second = __shfl_xor_sync(all_lanes, second, 4);
+        sums.low = is_second ? second : from_second;
     }
 };
 

@@ -51,6 +51,7 @@ struct SuperRow {
     static constexpr int threads = 8;
     static constexpr int step_columns = super_columns;
     static constexpr int together = 8;
+    static constexpr int ahead = 4;
     struct Weights {
         uint4 words;
         uint4 header;
@@ -140,6 +141,7 @@ struct Q6Row {
     static constexpr int threads = 8;
     static constexpr int step_columns = super_columns;
     static constexpr int together = 8;
+    static constexpr int ahead = 4;
     struct Weights {
         uint4 low;
         uint2 high;

@@ -5,10 +5,13 @@
 mod clause;
 mod lexicon;
 pub mod section;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
-use clause::{Clause, FactChange, Facts};
+use clause::{Clause, FactChange, Facts, Place};
+use regex::Regex;
 use section::{Section, sections};
 
 use crate::interface::{Interface, Sources};
@@ -71,6 +74,10 @@ impl Documentation {
                     !next.trailing && !comment.trailing && owner(&anchors, next, text) == Some(item)
                 });
                 if remark && item != header {
+                    // A heading such as `/* Models. */` promises nothing, and may be worded as one likes.
+                    if !Facts::read(&comment.text, "", &[], false).clauses.iter().any(Clause::is_weighty) {
+                        continue;
+                    }
                     item = header;
                 }
                 if comment.trailing && item == header {
@@ -167,6 +174,7 @@ fn owner<'a>(anchors: &'a [Anchor], comment: &Comment, text: &str) -> Option<&'a
 #[must_use]
 pub fn compare(old: &Interface, new: &Interface) -> Vec<Change> {
     let nothing = Text::default();
+    let values = values(old);
     let mut changes = Vec::new();
     let names: BTreeSet<&String> =
         old.documentation.items.keys().chain(new.documentation.items.keys()).collect();
@@ -187,7 +195,9 @@ pub fn compare(old: &Interface, new: &Interface) -> Vec<Change> {
         }
         let place = if after.text.is_empty() { before } else { after };
         let (header, line) = (place.header.clone(), if after.text.is_empty() { 1 } else { after.line });
-        let found = compare_texts(before, after);
+        let enumerator = values.contains_key(name);
+        let found =
+            compare_texts(enumerator, &without_values(before, &values), &without_values(after, &values));
         for (rule, section, before, after) in found {
             let item = if section.is_empty() { name.clone() } else { format!("{name}/{section}") };
             changes.push(Change { rule, item, header: header.clone(), line, before, after });
@@ -196,10 +206,36 @@ pub fn compare(old: &Interface, new: &Interface) -> Vec<Change> {
     changes
 }
 
-fn compare_texts(before: &Text, after: &Text) -> Vec<(Rule, String, String, String)> {
+/// The numbers of the enumerators.
+fn values(interface: &Interface) -> BTreeMap<String, i64> {
+    let all = interface.declarations.values().flatten().flat_map(|one| &one.enumerators);
+    all.map(|enumerator| (enumerator.name.clone(), enumerator.value)).collect()
+}
+
+/// The text without the numbers that only repeat the name before them: `CUDA_SUCCESS (0)`.
+fn without_values(text: &Text, values: &BTreeMap<String, i64>) -> Text {
+    static NAMED: OnceLock<Regex> = OnceLock::new();
+    let named = NAMED.get_or_init(|| {
+        // A constant, which the corpus uses.
+        Regex::new(r"\b([A-Z][A-Z0-9_]+)`? ?(?:\( ?=? ?(\d+) ?\)|= ?(\d+)\b)")
+            .unwrap_or_else(|e| unreachable!("{e}"))
+    });
+    let plain = named.replace_all(&text.text, |captures: &regex::Captures| {
+        let number = captures.get(2).or(captures.get(3)).and_then(|number| number.as_str().parse().ok());
+        let known = number.is_some() && values.get(&captures[1]).copied() == number;
+        if known { captures[1].to_owned() } else { captures[0].to_owned() }
+    });
+    Text { text: plain.into_owned(), ..text.clone() }
+}
+
+fn compare_texts(enumerator: bool, before: &Text, after: &Text) -> Vec<(Rule, String, String, String)> {
     let mut found = Vec::new();
     let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let (old, new) = (read(before), read(after));
+    let spelled = Text { text: words::spelled_as(&after.text, &before.text), ..after.clone() };
+    let (old, new) = (read(before), read(&spelled));
+    let known = words::stems(&before.text);
+    let facts =
+        old.values().flat_map(|facts| &facts.clauses).flat_map(|clause| clause.bag.keys().cloned()).collect();
     let substance = |facts: &BTreeMap<Section, Facts>| {
         facts.values().any(|facts| {
             !facts.requirements.is_empty() || facts.clauses.iter().any(|clause| !clause.is_empty())
@@ -248,7 +284,11 @@ fn compare_texts(before: &Text, after: &Text) -> Vec<(Rule, String, String, Stri
         }
         // The first line of a function may be shortened, since its sections say all of it again.
         let summary = *section == Section::Summary && old.contains_key(&Section::Codes);
-        if let Some((differences, before, after)) = compare_sections(summary, &o.clauses, &n.clauses) {
+        // A code has one sentence, which is all that is promised.
+        let normative = enumerator || *section != Section::Summary;
+        let threads = *section == Section::Threads || *section == Section::Titled("threads".to_owned());
+        let place = Place { summary, normative, threads, known: &known, facts: &facts };
+        if let Some((differences, before, after)) = compare_sections(&place, &o.clauses, &n.clauses) {
             found.push((
                 rule(section, &differences, &before, &after),
                 section.name(),
@@ -297,7 +337,7 @@ fn read(text: &Text) -> BTreeMap<Section, Facts> {
 
 /// Clauses that found no twin, as one; and what is different between them.
 fn compare_sections(
-    summary: bool,
+    place: &Place,
     old: &[Clause],
     new: &[Clause],
 ) -> Option<(Vec<FactChange>, Clause, Clause)> {
@@ -313,7 +353,9 @@ fn compare_sections(
     }
     for one in left {
         let twin = new.iter().enumerate().find(|(at, other)| {
-            !taken[*at] && one.differences(other, false).is_empty() && (!other.is_empty() || one.is_empty())
+            !taken[*at]
+                && one.differences(other, &Place { summary: false, ..*place }).is_empty()
+                && (!other.is_empty() || one.is_empty())
         });
         match twin {
             Some((at, _)) => taken[at] = true,
@@ -323,7 +365,7 @@ fn compare_sections(
     for (other, _) in new.iter().zip(&taken).filter(|(_, taken)| !**taken) {
         after.merge(other);
     }
-    let mut differences = before.differences(&after, summary);
+    let mut differences = before.differences(&after, place);
     // A duty that no sentence had before is new, whatever it is about.
     if before.text.is_empty() && after.bag.contains_key("DUTY") {
         differences.push(("DUTY".to_owned(), true));

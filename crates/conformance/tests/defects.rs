@@ -49,6 +49,23 @@ const DEEP: [&str; 10] = [
     "seed-of-neighbour",
 ];
 
+/// Defects of different families, on which whole runs are repeated: none of them hangs on time.
+const STEADY: [&str; 10] = [
+    "refused-init-says-0",
+    "null-prompt-accepted",
+    "exact-fit-refused",
+    "high-seed-matters",
+    "fault-sticks",
+    "destroy-harms-others",
+    "jobs-leak",
+    "split-twice",
+    "second-unload-harms",
+    "far-token-differs",
+];
+
+/// Whole runs of each.
+const REPEATS: usize = 20;
+
 /// The CPU reference as cargo built it.
 struct Mock {
     library: PathBuf,
@@ -66,6 +83,8 @@ struct Defect {
 struct Run {
     code: Option<i32>,
     failing: BTreeSet<String>,
+    /// Every requirement with its status.
+    statuses: Vec<String>,
     text: String,
 }
 
@@ -121,8 +140,7 @@ fn run(library: &Path, defect: Option<&str>, arguments: &[&str]) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_worker-conformance"));
     command.arg("run").arg("--library").arg(library).arg("--json").arg(&report);
     command.arg("--profile").arg(root().join("fixtures/profiles/mock.yaml"));
-    // What the scenarios catch, without the help of generated programs.
-    command.args(["--level", "strict", "--programs", "0"]).args(arguments);
+    command.args(["--level", "strict"]).args(arguments);
     command.env("WORKER_CONFORMANCE_MODELS", Path::new(env!("CARGO_TARGET_TMPDIR")).join("models"));
     command.env_remove("WORKER_MOCK_DEFECT").env_remove("WORKER_LIBRARY");
     command.envs(defect.map(|name| ("WORKER_MOCK_DEFECT", name)));
@@ -139,7 +157,8 @@ fn run(library: &Path, defect: Option<&str>, arguments: &[&str]) -> Run {
         .filter(|one| one["status"] == "fail")
         .filter_map(|one| one["id"].as_str().map(str::to_owned))
         .collect();
-    Run { code: output.status.code(), failing, text }
+    let statuses = all.iter().map(|one| format!("{} {}", one["id"], one["status"])).collect();
+    Run { code: output.status.code(), failing, statuses, text }
 }
 
 #[test]
@@ -174,7 +193,7 @@ fn a_sample_of_defects_is_caught() {
     let mock = mock();
     for name in SAMPLE {
         let defect = mock.defects.iter().find(|defect| defect.name == name).expect("a defect of the sample");
-        let run = run(&mock.library, Some(name), &["--only", &defect.requirement]);
+        let run = run(&mock.library, Some(name), &["--only", &defect.requirement, "--programs", "0"]);
         assert!(run.failing.contains(&defect.requirement), "{name}: {}\n{}", defect.summary, run.text);
     }
 }
@@ -192,13 +211,15 @@ fn word(name: &str, caught: bool) -> &'static str {
 #[ignore = "run by make self-test"]
 fn every_defect_is_caught_by_its_requirement_and_the_sound_build_by_none() {
     let mock = mock();
-    let sound = run(&mock.library, None, &[]);
+    // What the scenarios catch, without the help of generated programs.
+    let scenarios_alone = ["--programs", "0"];
+    let sound = run(&mock.library, None, &scenarios_alone);
     assert_eq!((sound.code, sound.failing.len()), (Some(0), 0), "the sound build is blamed:\n{}", sound.text);
     let mut matrix = String::new();
     let mut missed = Vec::new();
     for (at, defect) in mock.defects.iter().enumerate() {
         let Defect { name, requirement, summary } = defect;
-        let run = run(&mock.library, Some(name), &[]);
+        let run = run(&mock.library, Some(name), &scenarios_alone);
         let caught = run.failing.contains(requirement);
         let others = match UNSTEADY.contains(&name.as_str()) {
             true => format!("{requirement}, others vary"),
@@ -214,4 +235,37 @@ fn every_defect_is_caught_by_its_requirement_and_the_sound_build_by_none() {
     // The matrix first: it is worth reading in either case.
     insta::assert_snapshot!("kill_matrix", matrix);
     assert!(missed.is_empty(), "not caught:\n{}", missed.join("\n"));
+}
+
+/// What a run says of every requirement.
+fn statuses(library: &Path, defect: Option<&str>) -> (Option<i32>, Vec<String>) {
+    let run = run(library, defect, &["--programs", "2000"]);
+    (run.code, run.statuses)
+}
+
+/// A verdict that changes from run to run is a defect of the suite.
+#[test]
+#[ignore = "run by make steady"]
+fn whole_runs_say_the_same_every_time() {
+    let mock = mock();
+    let mut unsteady = Vec::new();
+    for defect in std::iter::once(None).chain(STEADY.iter().copied().map(Some)) {
+        let name = defect.unwrap_or("the sound build");
+        let first = statuses(&mock.library, defect);
+        for repeat in 2..=REPEATS {
+            let next = statuses(&mock.library, defect);
+            let differences: Vec<String> = first
+                .1
+                .iter()
+                .zip(&next.1)
+                .filter(|(before, after)| before != after)
+                .map(|(before, after)| format!("{before}, then {after}"))
+                .collect();
+            if !differences.is_empty() || first.0 != next.0 {
+                unsteady.push(format!("{name}, run {repeat}: {differences:?}"));
+            }
+        }
+        eprintln!("{name}: {REPEATS} runs, exit status {:?}", first.0);
+    }
+    assert!(unsteady.is_empty(), "{}", unsteady.join("\n"));
 }

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use regex::Regex;
 
 use super::lexicon::{Count, lexicon};
+use super::words::stem;
 
 /// A fact that has gone (false) or come (true).
 pub(super) type FactChange = (String, bool);
@@ -19,6 +20,18 @@ pub(super) struct Clause {
     pub text: String,
     /// Concepts and facts with the number of their occurrences.
     pub bag: BTreeMap<String, usize>,
+    /// Concepts, those of doing aside, that a `not`, `no` or `never` stands directly before.
+    pub negated: BTreeSet<String>,
+    /// Stems of the words that no concept covers, particles left out.
+    pub words: BTreeSet<String>,
+    /// Which of them are none of the general words.
+    pub special: BTreeSet<String>,
+    /// What it is about.
+    things: BTreeSet<&'static str>,
+    /// How often the singular of a noun occurs whose plural is a concept.
+    nouns: BTreeMap<&'static str, usize>,
+    /// Stems of the words of each concept.
+    pub stems: BTreeMap<String, BTreeSet<String>>,
     /// Facts whose order matters, by kind: codes, functions, truth values, actors, numbers, and what comes before what.
     pub orders: BTreeMap<&'static str, Vec<String>>,
 }
@@ -143,6 +156,37 @@ const NUMBERS: [(&str, &str); 22] = [
 const THINGS: [&str; 9] =
     ["context", "model", "result", "results", "range", "ranges", "content", "pointer", "pointers"];
 
+/// Concepts that a plural stands for, with its singular: `models end` and `a model ends` are one promise.
+const PLURALS: [(&str, &str); 3] = [("CONTEXTS", "context"), ("MODELS", "model"), ("RESULTS", "result")];
+
+/// What promises are about, by the words for it.
+const SUBJECTS: [(&str, &str); 21] = [
+    ("context", "context"),
+    ("contexts", "context"),
+    ("model", "model"),
+    ("models", "model"),
+    ("job", "job"),
+    ("jobs", "job"),
+    ("generation", "job"),
+    ("generations", "job"),
+    ("inference", "job"),
+    ("result", "job"),
+    ("results", "job"),
+    ("device", "device"),
+    ("devices", "device"),
+    ("gpu", "device"),
+    ("gpus", "device"),
+    ("prompt", "prompt"),
+    ("file", "file"),
+    ("process", "process"),
+    ("thread", "thread"),
+    ("threads", "thread"),
+    ("machine", "machine"),
+];
+
+/// Concepts of doing: `keeps no pointer` and `does not keep a pointer` are one promise.
+const VERBS: [&str; 9] = ["WRITE", "KEEP", "FREE", "OWN", "SUPPORT", "WORKS", "DEPEND", "FAIL", "NEED"];
+
 impl Clause {
     fn read(text: &str, own: &str, parameters: &[String]) -> Self {
         let mut clause = Self { text: text.to_owned(), ..Self::default() };
@@ -154,17 +198,30 @@ impl Clause {
         );
         let mut relation = Vec::new();
         let mut related = false;
+        let mut after_not = false;
         for found in word.find_iter(&prepared) {
             let token = found.as_str();
+            clause.things.extend(SUBJECTS.iter().find(|(word, _)| *word == token).map(|(_, thing)| *thing));
             if let Some(thing) = THINGS.iter().find(|thing| **thing == token) {
                 relation.push(thing.trim_end_matches('s').to_owned());
             }
-            let Some(fact) = clause.fact(token, own, parameters) else { continue };
+            let Some(fact) = clause.fact(token, own, parameters) else {
+                clause.note(token, own);
+                after_not &= ["a", "an", "the", "be", "any", "its"].contains(&token);
+                continue;
+            };
+            if after_not && fact != "NOT" && !VERBS.contains(&fact.as_str()) {
+                clause.negated.insert(fact.clone());
+            }
+            after_not = fact == "NOT";
             if fact == "BEFORE" || fact == "AFTER" {
                 related = true;
                 relation.push(fact.clone());
             } else if fact.starts_with("call ") || fact == "NULL" {
                 relation.push(fact.clone());
+            }
+            if token.starts_with(char::is_alphabetic) {
+                clause.stems.entry(fact.clone()).or_default().insert(stem(token));
             }
             *clause.bag.entry(fact).or_default() += 1;
         }
@@ -239,9 +296,35 @@ impl Clause {
         Some(concept.to_owned())
     }
 
+    /// Takes note of a word that is no concept.
+    fn note(&mut self, token: &str, own: &str) {
+        if let Some((_, noun)) = PLURALS.iter().find(|(_, noun)| *noun == token) {
+            *self.nouns.entry(noun).or_default() += 1;
+        }
+        for word in token.split(|c: char| !c.is_alphabetic()).filter(|word| word.len() > 1) {
+            if !lexicon().is_particle(word) && !own.split('_').any(|part| part == word) {
+                let stem = stem(word);
+                if !lexicon().is_general(word) {
+                    self.special.insert(stem.clone());
+                }
+                self.words.insert(stem);
+            }
+        }
+    }
+
     /// Whether nothing in it is a promise.
     pub(super) fn is_empty(&self) -> bool {
         self.bag.keys().all(|fact| lexicon().count(fact) == Count::None)
+    }
+
+    /// Whether it forbids, permits, demands, warns, or gives a number or a code.
+    pub(super) fn is_weighty(&self) -> bool {
+        let facts = ["code ", "number ", "range "];
+        self.bag.keys().any(|fact| {
+            let count = lexicon().count(fact);
+            matches!(count, Count::Hard | Count::New | Count::None)
+                || facts.iter().any(|kind| fact.starts_with(kind))
+        })
     }
 
     /// Both clauses as one.
@@ -253,13 +336,23 @@ impl Clause {
         for (fact, count) in &other.bag {
             *self.bag.entry(fact.clone()).or_default() += count;
         }
+        self.negated.extend(other.negated.iter().cloned());
+        self.things.extend(other.things.iter().copied());
+        for (noun, count) in &other.nouns {
+            *self.nouns.entry(noun).or_default() += count;
+        }
+        self.words.extend(other.words.iter().cloned());
+        self.special.extend(other.special.iter().cloned());
+        for (fact, stems) in &other.stems {
+            self.stems.entry(fact.clone()).or_default().extend(stems.iter().cloned());
+        }
         for (kind, list) in &other.orders {
             self.orders.entry(kind).or_default().extend(list.iter().cloned());
         }
     }
 
-    /// What the other clause lacks (false) or has more (true); summaries may be shortened.
-    pub(super) fn differences(&self, other: &Self, summary: bool) -> Vec<FactChange> {
+    /// What the other clause lacks (false) or has more (true).
+    pub(super) fn differences(&self, other: &Self, place: &Place) -> Vec<FactChange> {
         let mut found = Vec::new();
         let facts: BTreeSet<&String> = self.bag.keys().chain(other.bag.keys()).collect();
         for fact in facts {
@@ -270,17 +363,44 @@ impl Clause {
                 old = old.min(1);
                 new = new.min(1);
             }
-            let forgiven = summary && !matches!(fact.as_str(), "NOT" | "MAY" | "SHOULD");
+            // The first line of a function may be shortened, since its sections say all of it again.
+            let forgiven = place.summary && !self.stays_in_summary(fact)
+                || fact == "EVERY" && other.bag.contains_key("ALWAYS")
+                || PLURALS
+                    .iter()
+                    .any(|(plural, noun)| fact == plural && self.count(noun) < other.count(noun));
+            // An alarming word that was there in another form, or in the same place of the text, alarms nobody.
+            let known = || {
+                other.stems.get(fact).is_some_and(|stems| stems.iter().all(|stem| place.known.contains(stem)))
+            };
             if count == Count::None {
                 continue;
             }
+            // Elsewhere than among the rules for threads, a thread that comes in is a rule for threads.
+            let lost = match count {
+                Count::Lost => place.threads || fact != "THREAD",
+                Count::Noun => !place.normative || place.facts.contains(fact),
+                _ => false,
+            };
             if old > new && count != Count::New && !forgiven {
                 found.push((fact.clone(), false));
-            } else if old < new && count != Count::Lost {
+            } else if old < new && !lost && !(count == Count::New && known()) {
                 found.push((fact.clone(), true));
             }
         }
-        if found.is_empty() && !summary {
+        // `no exception, no panic` and `exceptions, no panic` have the same words.
+        let moved = self
+            .negated
+            .difference(&other.negated)
+            .next()
+            .zip(other.negated.difference(&self.negated).next());
+        if found.is_empty() && moved.is_some() {
+            found.push(("NOT".to_owned(), true));
+        }
+        if found.is_empty() {
+            found.extend(self.words_apart(other, place));
+        }
+        if found.is_empty() && !place.summary {
             let kinds: BTreeSet<&str> = self.orders.keys().chain(other.orders.keys()).copied().collect();
             for kind in kinds {
                 let (old, new) = (self.orders.get(kind), other.orders.get(kind));
@@ -293,6 +413,50 @@ impl Clause {
         }
         found
     }
+
+    /// What even the first line of a function has to go on saying.
+    fn stays_in_summary(&self, fact: &str) -> bool {
+        matches!(fact, "NOT" | "MAY" | "SHOULD" | "GGUF")
+            || ["number ", "range ", "code "].iter().any(|kind| fact.starts_with(kind))
+    }
+
+    fn count(&self, noun: &str) -> usize {
+        self.nouns.get(noun).copied().unwrap_or(0)
+    }
+
+    /// Words that nothing is known about and that came, where they count; words that went without a substitute.
+    fn words_apart(&self, other: &Self, place: &Place) -> Option<FactChange> {
+        let came = other.special.difference(&self.special).find(|word| !place.known.contains(*word));
+        if let Some(word) = came.filter(|_| place.normative || self.text.is_empty()) {
+            return Some((format!("word {word}"), true));
+        }
+        // What a sentence is about: a promise about models is none about contexts.
+        let lost = self.things.difference(&other.things).next();
+        if let Some((thing, _)) =
+            other.things.difference(&self.things).next().zip(lost).filter(|_| !place.summary)
+        {
+            return Some((format!("word {thing}"), true));
+        }
+        let substitute = other.words.difference(&self.words).next().is_some();
+        let went = self.special.difference(&other.words).next();
+        went.filter(|_| !place.summary && !substitute && !other.text.is_empty())
+            .map(|word| (format!("word {word}"), false))
+    }
+}
+
+/// What of a section matters to the comparison of its sentences.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'k> {
+    /// The first line of a function.
+    pub summary: bool,
+    /// A parameter, a result, codes, ownership, threads, or what stands under a heading.
+    pub normative: bool,
+    /// Rules for threads.
+    pub threads: bool,
+    /// Stems of the words of the whole comment as it was.
+    pub known: &'k BTreeSet<String>,
+    /// Facts of the whole comment as it was.
+    pub facts: &'k BTreeSet<String>,
 }
 
 /// A number in one spelling: `1,024`, `0.0` and `-0.0` become `1024`, `0` and `-0`.

@@ -2,11 +2,13 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use regex::Regex;
 use serde::Deserialize;
+
+use super::words::stem;
 
 const SOURCE: &str = include_str!("../../lexicon.yaml");
 
@@ -20,6 +22,8 @@ pub(super) enum Count {
     Kept,
     /// Whether it has gone.
     Lost,
+    /// Whether it has gone, or come where promises stand and nothing spoke of it.
+    Noun,
     /// Whether it has come.
     New,
     /// Not at all.
@@ -31,6 +35,9 @@ pub(super) enum Count {
 struct File {
     phrases: Vec<Phrase>,
     concepts: BTreeMap<String, Concept>,
+    /// Words that say nothing, and those that may stand for each other without a change of what is promised.
+    particles: String,
+    general: String,
 }
 
 #[derive(Deserialize)]
@@ -53,6 +60,8 @@ pub(super) struct Lexicon {
     counts: BTreeMap<String, Count>,
     words: BTreeMap<String, String>,
     beginnings: Vec<(String, String)>,
+    particles: BTreeSet<String>,
+    general: BTreeSet<String>,
 }
 
 impl Lexicon {
@@ -63,6 +72,8 @@ impl Lexicon {
             counts: BTreeMap::new(),
             words: BTreeMap::new(),
             beginnings: Vec::new(),
+            particles: file.particles.split_whitespace().map(stem).collect(),
+            general: file.general.split_whitespace().map(stem).collect(),
         };
         for Phrase { of, is } in file.phrases {
             let regex = Regex::new(&of).map_err(|error| format!("phrase `{of}`: {error}"))?;
@@ -102,6 +113,16 @@ impl Lexicon {
         exact.or_else(|| {
             self.beginnings.iter().find(|(begin, _)| word.starts_with(begin)).map(|(_, name)| name.as_str())
         })
+    }
+
+    /// Whether a word in lower case says nothing by itself, such as `the`.
+    pub(super) fn is_particle(&self, word: &str) -> bool {
+        self.particles.contains(&stem(word))
+    }
+
+    /// Whether a word in lower case is one of the general words, which paraphrases exchange freely.
+    pub(super) fn is_general(&self, word: &str) -> bool {
+        self.is_particle(word) || self.general.contains(&stem(word))
     }
 
     /// How much a concept counts; what is no concept of the vocabulary is a fact, such as a number or a name.

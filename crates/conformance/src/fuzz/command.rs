@@ -266,7 +266,7 @@ impl Session<'_> {
         let _ = writeln!(
             text,
             "{} programs, {checks} checks in {:.1} s, {rate:.0}/s; {states} of {all} states, {} transitions; \
-             {failures} failures",
+             failures: {failures}",
             summary.cases,
             summary.seconds,
             summary.coverage.transitions(),

@@ -77,7 +77,7 @@ pub fn execute(stage: &Stage, library: &Path, folder: &Path, limits: &Limits) ->
     }
     let seconds = started.elapsed().as_secs_f64();
     println!(
-        "{cases} mutants in {seconds:.1} s, {:.0}/s; {loaded} of them loaded; {} failures",
+        "{cases} mutants in {seconds:.1} s, {:.0}/s; {loaded} of them loaded; failures: {}",
         cases as f64 / seconds.max(1e-9),
         shown.len()
     );

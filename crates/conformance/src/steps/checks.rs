@@ -309,6 +309,7 @@ fn ends_cleanly(conversation: &mut Conversation, name: &str, requirement: Option
     let good = text.whole && text.last_code == Some(0);
     conversation.judge(requirement, good, || {
         let code = text.last_code.map_or("no call without a token".to_owned(), describe_code);
+        let code = text.missing.clone().unwrap_or(code);
         (format!("the generation {name}"), "at its end, false with 0".to_owned(), code)
     })
 }

@@ -22,7 +22,7 @@ async fn called(conversation: &mut Conversation, name: String) -> Result<(), Str
 }
 
 #[given(
-    regex = r"^a model file reached by (a relative path|a path with dots in it|a symbolic link|a path of more than 255 bytes)$"
+    regex = r"^a model file reached by (a relative path|a path with dots in it|a symbolic link|a path of more than (?:255|1,000) bytes)$"
 )]
 async fn reached_by(conversation: &mut Conversation, way: String) -> Result<(), String> {
     let step = copy(conversation).and_then(|()| reach(conversation, &way));
@@ -120,7 +120,8 @@ fn reach(conversation: &mut Conversation, way: &str) -> Step {
             link
         }
         _ => {
-            let deep = folder.join("a".repeat(120)).join("b".repeat(120)).join("c".repeat(120));
+            let folders = if way.contains("1,000") { 9 } else { 3 };
+            let deep = (0..folders).fold(folder, |deep, at| deep.join(format!("{at}").repeat(120)));
             std::fs::create_dir_all(&deep).map_err(broken)?;
             let long = deep.join("model.gguf");
             std::fs::rename(&old, &long).map_err(broken)?;

@@ -138,10 +138,21 @@ async fn long_prompt(conversation: &mut Conversation) -> Result<(), String> {
     report(conversation, step)
 }
 
+/// English of a length in bytes.
+fn words(length: usize) -> Vec<u8> {
+    "The quick brown fox jumps over the lazy dog. ".bytes().cycle().take(length).collect()
+}
+
+#[when("the host starts a job whose prompt fills a page of memory")]
+async fn prompt_of_a_page(conversation: &mut Conversation) -> Result<(), String> {
+    // With its NUL; the pages on both sides are out of bounds. Whether it fits the context is another matter.
+    let step = overrun_once(conversation, words(4095), 2).await.map(drop);
+    report(conversation, step)
+}
+
 #[when(regex = r"^the host generates (\d+) tokens from a prompt of (\d+) bytes$")]
 async fn prompt_of(conversation: &mut Conversation, count: u32, length: usize) -> Result<(), String> {
-    let prompt = "The quick brown fox jumps over the lazy dog. ".bytes().cycle().take(length).collect();
-    let given = [("prompt".to_owned(), Value::Text(prompt))].into();
+    let given = [("prompt".to_owned(), Value::Text(words(length)))].into();
     let step = whole_job(conversation, count, given)
         .await
         .map(|generation| drop(conversation.texts.insert("text".to_owned(), generation)));
@@ -418,7 +429,7 @@ async fn overrun(conversation: &mut Conversation, by_prompt: bool) -> Step {
     Ok(())
 }
 
-/// One job that does not fit, or only just.
+/// One job that may not fit, from its start to its end.
 async fn overrun_once(
     conversation: &mut Conversation,
     prompt: Vec<u8>,
@@ -475,15 +486,18 @@ async fn fit(conversation: &mut Conversation) -> Step {
     }
     let model = conversation.need(Kind::Model, "model")?;
     conversation.fit = Fit::default();
+    // The last token that can be refused is the last of the job, so that a refusal at its very end is tried too.
+    let last = roomy.tokens.iter().rposition(|(text, _)| !text.is_empty());
+    let tokens = &roomy.tokens[..last.map_or(roomy.tokens.len(), |at| at + 1)];
     // First with exact sizes alone, then with a refusal before each token.
     for refuse in [false, true] {
         let bind = conversation.bind(Kind::Job, "exact");
         let result = Handle::Slot(bind);
-        let (prompt, max_tokens) = (Text::new(conversation.prompt()?), roomy.tokens.len().max(1) as i32);
+        let (prompt, max_tokens) = (Text::new(conversation.prompt()?), tokens.len().max(1) as i32);
         let start =
             Call::Start { bind, model, prompt, max_tokens, temperature: 0.0, seed: 1, code: Out::Given };
         let mut program = vec![Op::Call(start)];
-        for (at, (text, _)) in roomy.tokens.iter().enumerate() {
+        for (at, (text, _)) in tokens.iter().enumerate() {
             let guard = if at % 2 == 0 { Guard::After } else { Guard::Before };
             let call = |size: usize| {
                 let buffer = Buffer { pointer: Out::Given, size: size as i32, guard };
@@ -498,7 +512,7 @@ async fn fit(conversation: &mut Conversation) -> Step {
         let trace = conversation.run(program).await?;
         started(&trace)?;
         let mut calls = trace.iter().filter(|one| matches!(one.call(), Some(Call::NextToken { .. })));
-        for (at, (text, _)) in roomy.tokens.iter().enumerate() {
+        for (at, (text, _)) in tokens.iter().enumerate() {
             let tell =
                 |one: &crate::trace::Observation| Some((one.event.to_string(), one.outcome.to_string()));
             if refuse && !text.is_empty() {

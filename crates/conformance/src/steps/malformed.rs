@@ -147,6 +147,9 @@ fn judge(conversation: &mut Conversation, model: &Malformed, load: &Observation,
     };
     let finding = || (call(load), expected.to_owned(), load.outcome.to_string());
     conversation.verdicts.judge_at(requirement, level, good, finding);
+    if let Some(also) = model.also.as_deref().filter(|_| !good) {
+        conversation.verdicts.judge_at(id(also), Level::Should, false, finding);
+    }
     if model.expect == Expect::Loads && !good && requirement.as_str() != "LOAD-01" {
         conversation.verdicts.judge_at(id("LOAD-01"), Level::Should, false, finding);
     }

@@ -1,13 +1,14 @@
 //! Rounds of one cycle, and whether something grows over them: leaks are judged by slope, after a warm-up.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use cucumber::{then, when};
 
 use super::checks::named;
 use super::report;
 use crate::conversation::{Conversation, Kind, Step, Stop};
-use crate::program::{Call, Device, Handle, Op, Out, Slot, Text};
+use crate::program::{Call, Device, FileAction, Handle, Op, Out, Slot, Text};
 use crate::setting::bytes;
 use crate::trace::{Event, Observation, Outcome};
 
@@ -74,7 +75,8 @@ async fn run_rounds(conversation: &mut Conversation, count: u32, cycle: &str) ->
     let model = conversation.named(Kind::Model, "model");
     let slots = [(); 3].map(|()| conversation.fresh_slot());
     let too_long = setting.model().map_or(0, |model| model.facts.context_length) + 16;
-    let stage = Stage { keeper, model, slots, path, refused, prompt: setting.prompt, too_long };
+    let fault = conversation.fault_file.clone();
+    let stage = Stage { keeper, model, slots, path, refused, prompt: setting.prompt, too_long, fault };
     let mut body = Vec::new();
     for part in cycle.split(',').map(str::trim) {
         body.extend(part_of_cycle(part, &stage)?);
@@ -122,6 +124,7 @@ async fn measure_rounds(
         "2048 tokens",
         "the empty prompt",
         "second model",
+        "fault",
     ];
     let skipped = |observation: &&Observation| matches!(observation.outcome, Outcome::Skipped(_));
     if let Some(skipped) =
@@ -198,12 +201,14 @@ struct Stage {
     prompt: &'static str,
     /// Tokens that do not fit the context.
     too_long: u64,
+    /// The file of the scenario's fault, and what it holds with the fault and without.
+    fault: Option<(PathBuf, String, String)>,
 }
 
 /// The calls of one named part of a cycle.
 fn part_of_cycle(part: &str, stage: &Stage) -> Result<Vec<Op>, Stop> {
-    let Stage { keeper, model, slots: [context_slot, model_slot, job_slot], path, refused, prompt, too_long } =
-        stage;
+    let Stage { keeper, model, path, refused, prompt, too_long, fault, .. } = stage;
+    let [context_slot, model_slot, job_slot] = &stage.slots;
     let (keeper, context_slot, model_slot, job_slot) = (*keeper, *context_slot, *model_slot, *job_slot);
     let code = Out::Given;
     let own_context = Handle::Slot(context_slot);
@@ -267,6 +272,16 @@ fn part_of_cycle(part: &str, stage: &Stage) -> Result<Vec<Op>, Stop> {
                 Op::Drain { result: own_model, buffer: 1024, index: Out::Given, limit: 3, pause_us: 0 };
             let release = Op::Call(Call::Free { result: own_model });
             vec![start(loaded()?, 6), take(2), second, beside, release, take(5), free]
+        }
+        "job struck by the fault" => {
+            let Some((path, inject, clear)) = fault else {
+                let why = "the injection cannot be cleared; give it a `file` in the profile";
+                return Err(Stop::Blocked(why.to_owned()));
+            };
+            let write = |content: &str| {
+                Op::File(FileAction::Write { path: bytes(path), bytes: content.as_bytes().to_vec() })
+            };
+            vec![write(inject), start(loaded()?, 16), take(17), free, write(clear)]
         }
         "refused init" => vec![Op::Call(Call::Init { bind: context_slot, device: Device::Id(-1), code })],
         "refused load" => vec![load(keeper, b"/there/is/no/such/file.gguf")],

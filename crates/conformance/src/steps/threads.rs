@@ -15,6 +15,9 @@ use crate::trace::{Observation, Outcome};
 /// Calls of each kind that a thread makes: enough for threads to overlap.
 const TURNS: u32 = 200;
 
+/// Loads that a thread makes.
+const LOADS: u32 = 12;
+
 /// Threads of this number and above ran alone: what the one `ALONE` below them should get.
 const ALONE: u16 = 1000;
 
@@ -78,7 +81,7 @@ async fn run_threads(conversation: &mut Conversation, threads: u32, what: &str) 
     let mut trace = Vec::new();
     for (at, alone) in bodies.iter().enumerate() {
         // Where all threads ask the same, one is enough.
-        if at > 0 && !what.contains("generate") {
+        if at > 0 && !what.contains("generate") && !what.contains("missing") {
             break;
         }
         let mut own = conversation.run(vec![Op::Threads(vec![alone.clone()])]).await?;
@@ -150,6 +153,20 @@ fn body(conversation: &mut Conversation, what: &str, at: u32, path: &[u8]) -> Re
         "open a context" => {
             // Kept open until the session ends: contexts of one moment must be distinct.
             vec![Op::Call(Call::Init { bind: conversation.fresh_slot(), device, code })]
+        }
+        "load a model or look for a missing one" => {
+            let (ctx, model) = (conversation.fresh_slot(), conversation.fresh_slot());
+            let missing = [path, b".missing"].concat();
+            let path = Text::Bytes(if at.is_multiple_of(2) { path.to_vec() } else { missing });
+            let own = Handle::Slot(ctx);
+            let load = Call::LoadModel { bind: model, ctx: own, path, vram: Out::Given, code };
+            let round = vec![Op::Call(load), Op::Call(Call::UnloadModel { model: Handle::Slot(model) })];
+            vec![
+                Op::Call(Call::Init { bind: ctx, device, code }),
+                // To look for a file takes less time than to load it.
+                Op::Repeat(if at % 2 == 0 { LOADS } else { 8 * LOADS }, round),
+                Op::Call(Call::Destroy { ctx: own }),
+            ]
         }
         "open a context, load and generate" => {
             let slots = [(); 3].map(|()| conversation.fresh_slot());

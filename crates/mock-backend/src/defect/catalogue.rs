@@ -233,7 +233,7 @@ catalogue! {
     ThirdLoadResets "LOAD-12" "third-load-resets" "a third model's load in the middle of a job of the first changes its text"
     IndexOfOtherModel "INF-06" "index-of-other-model" "indices go on from another model's job that was freed after a refusal"
     ElderFreeKeepsUsage "INF-12" "elder-free-keeps-usage" "usage stays too high if the elder of two jobs is freed first"
-    RefusedStartDraws "ERR-06" "refused-start-draws" "a start that is refused changes the text of sampled jobs that are midway"
+    RefusedStartDraws "ERR-06" "refused-start-draws" "a refused start changes the text of sampled jobs whose last buffer was refused"
     ElderUnloadEvicts "HEALTH-01" "elder-unload-evicts" "the unload of an elder model evicts the weights of one with an open job"
     DestroyForgetsJobs "VRAM-03" "destroy-forgets-jobs" "process usage is halved once a context went in the middle of a job"
     EndForgotten "INF-07" "end-forgotten" "a job that ended gives tokens again once another began on its model"

@@ -136,7 +136,7 @@ pub(crate) fn start_refused() {
                 memory
                     .jobs
                     .iter_mut()
-                    .filter(|job| job.sampled && job.given > 0)
+                    .filter(|job| job.sampled && job.given > 0 && job.refused)
                     .for_each(|job| job.spoilt = true);
             }
         },

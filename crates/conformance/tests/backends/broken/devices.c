@@ -29,6 +29,60 @@ INIT {
     if (gpu_device == inner_get_device_count() - 1 && gpu_device > 0) REFUSE(1, NULL);
     return PASS_INIT;
 }
+#elif defined(DEFECT_destroy_ends_second_device)
+#define OWN_INIT
+#define OWN_DESTROY
+#define OWN_HEALTH
+static CudaContext *second;
+static bool ended;
+INIT {
+    CudaContext *ctx = PASS_INIT;
+    if (ctx != NULL && gpu_device == 1) second = ctx, ended = false;
+    return ctx;
+}
+DESTROY {
+    if (ctx != NULL && ctx != second) ended = true;
+    if (ctx == second) second = NULL;
+    inner_destroy(ctx);
+}
+HEALTH {
+    if (ctx != NULL && ctx == second && ended && error_code != NULL) REFUSE(1, false);
+    return PASS_HEALTH;
+}
+#elif defined(DEFECT_second_device_uncounted)
+#define OWN_INIT
+#define OWN_LOAD
+static CudaContext *second;
+INIT {
+    CudaContext *ctx = PASS_INIT;
+    if (ctx != NULL && gpu_device == 1) second = ctx;
+    return ctx;
+}
+LOAD {
+    CudaModel *model = PASS_LOAD;
+    if (model != NULL && ctx == second && vram_bytes_used != NULL) *vram_bytes_used /= 2;
+    return model;
+}
+#elif defined(DEFECT_second_device_unlike_last_time)
+#define OWN_INIT
+#define OWN_LOAD
+#define OWN_START
+static CudaContext *second;
+static CudaModel *on_second;
+INIT {
+    CudaContext *ctx = PASS_INIT;
+    if (ctx != NULL && gpu_device == 1) second = ctx;
+    return ctx;
+}
+LOAD {
+    CudaModel *model = PASS_LOAD;
+    if (model != NULL && ctx == second) on_second = model;
+    return model;
+}
+START {
+    if (model != NULL && model == on_second) seed += (uint64_t)getpid();
+    return PASS_START;
+}
 #elif defined(DEFECT_count_is_a_device)
 #define OWN_INIT
 INIT {

@@ -1,6 +1,8 @@
 /* Violations of the LOAD family that the exported functions alone can commit. */
 #include "wrapper.h"
 
+#include <sys/stat.h>
+
 #if defined(DEFECT_usage_zero_on_success)
 #define OWN_LOAD
 LOAD {
@@ -21,6 +23,37 @@ LOAD {
     char copy[128];
     if (model_path == NULL) return PASS_LOAD;
     snprintf(copy, sizeof copy, "%s", model_path);
+    return inner_load_model(ctx, copy, vram_bytes_used, error_code);
+}
+#elif defined(DEFECT_path_symlink_refused)
+#define OWN_LOAD
+LOAD {
+    struct stat found;
+    if (ctx != NULL && model_path != NULL && vram_bytes_used != NULL && lstat(model_path, &found) == 0 &&
+        S_ISLNK(found.st_mode))
+        REFUSE(3, NULL);
+    return PASS_LOAD;
+}
+#elif defined(DEFECT_path_dots_refused)
+#define OWN_LOAD
+LOAD {
+    if (ctx != NULL && model_path != NULL && vram_bytes_used != NULL && strstr(model_path, "/..") != NULL)
+        REFUSE(3, NULL);
+    return PASS_LOAD;
+}
+#elif defined(DEFECT_path_over_1000_refused)
+#define OWN_LOAD
+LOAD {
+    if (ctx != NULL && model_path != NULL && vram_bytes_used != NULL && strlen(model_path) > 1000) REFUSE(3, NULL);
+    return PASS_LOAD;
+}
+#elif defined(DEFECT_path_shared_by_threads)
+#define OWN_LOAD
+LOAD {
+    static char copy[8192];
+    if (model_path == NULL || strlen(model_path) >= sizeof copy) return PASS_LOAD;
+    strcpy(copy, model_path);
+    for (volatile int wait = 0; wait < 20000; wait++) {}
     return inner_load_model(ctx, copy, vram_bytes_used, error_code);
 }
 #elif defined(DEFECT_extension_required)

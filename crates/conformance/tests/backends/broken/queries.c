@@ -304,6 +304,30 @@ START {
         REFUSE(4, NULL);
     return PASS_START;
 }
+#elif defined(DEFECT_load_on_other_thread_refused)
+#define OWN_INIT
+#define OWN_LOAD
+static __thread bool opened;
+INIT {
+    opened = true;
+    return PASS_INIT;
+}
+LOAD {
+    if (!opened && ctx != NULL && model_path != NULL && vram_bytes_used != NULL) REFUSE(99, NULL);
+    return PASS_LOAD;
+}
+#elif defined(DEFECT_destroy_on_other_thread_crashes)
+#define OWN_INIT
+#define OWN_DESTROY
+static __thread bool opened;
+INIT {
+    opened = true;
+    return PASS_INIT;
+}
+DESTROY {
+    if (!opened && ctx != NULL) abort();
+    inner_destroy(ctx);
+}
 #elif defined(DEFECT_free_on_other_thread_crashes)
 #define OWN_START
 #define OWN_FREE

@@ -237,7 +237,7 @@ static bool at_end(struct result *r) {
 #if SOUND_EARLY_END
     if (r->produced >= 3 && !r->pending && mix(r->history) % SOUND_EARLY_END == 0) return true;
 #endif
-    return r->prompt_tokens + r->produced >= m->hyper.context && !BROKEN(context_ignored);
+    return r->prompt_tokens + r->produced >= m->hyper.context && !BROKEN(context_ignored) && !BROKEN(context_overrun);
 }
 
 static void token_make(struct result *r) {
