@@ -186,7 +186,7 @@ __device__ __forceinline__ void store_bytes_quad(char* column, const float (&val
 __device__ __forceinline__ void store_bytes(char* column, const float* x, int columns, const Normaliser& by) {
     const int units = units_of(columns);
     const int within = static_cast<int>(threadIdx.x) % warp_size * 4;
-    constexpr int ahead = 4;
+    constexpr int ahead = 6;
     const int warps = static_cast<int>(blockDim.x) / warp_size;
     for (int begin = static_cast<int>(threadIdx.x) / warp_size; begin < units; begin += ahead * warps) {
         Quad quads[ahead];

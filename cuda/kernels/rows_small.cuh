@@ -48,7 +48,8 @@ struct Q8Row {
     static constexpr int threads = 8;
     static constexpr int step_columns = unit_columns;
     static constexpr int together = 8;
-    static constexpr int ahead = 8;
+    static constexpr int unit = unit_columns;
+    static constexpr Planes planes = {{128, 8}};
     struct Weights {
         uint4 words;
         uint2 scales;
@@ -59,10 +60,11 @@ struct Q8Row {
 
     __device__ static __forceinline__ int steps(int columns) { return units_of(columns); }
 
-    __device__ static __forceinline__ Weights load(const char* row, int columns, int step, int lane) {
+    template <class Source>
+    __device__ static __forceinline__ Weights load(Source source, const char* row, int columns, int step, int lane) {
         const std::size_t words = static_cast<std::size_t>(units_of(columns)) * 128;
-        return {stream16(row + static_cast<std::size_t>(step) * 128 + static_cast<unsigned>(lane) * 16),
-                stream8(row + words + static_cast<std::size_t>(step) * 8)};
+        return {source.load16(row + static_cast<std::size_t>(step) * 128 + static_cast<unsigned>(lane) * 16),
+                source.load8(row + words + static_cast<std::size_t>(step) * 8)};
     }
 
     __device__ static __forceinline__ void add(Sums& sums, const Weights& weights, const char* column, int columns,
@@ -106,7 +108,9 @@ struct NibbleRow {
     static constexpr int step_units = threads / 4;
     static constexpr int step_columns = unit_columns * step_units;
     static constexpr int together = has_minimum ? 4 : 8;
-    static constexpr int ahead = has_minimum ? (has_fifth ? 3 : 5) : has_fifth ? 4 : 8;
+    static constexpr int unit = unit_columns;
+    static constexpr Planes planes =
+        has_fifth ? Planes{{64, 16, has_minimum ? 16 : 8}} : Planes{{64, has_minimum ? 16 : 8}};
     struct Weights {
         uint4 words;
         uint4 fifths;
@@ -123,7 +127,8 @@ struct NibbleRow {
         return (units_of(columns) + step_units - 1) / step_units;
     }
 
-    __device__ static __forceinline__ Weights load(const char* row, int columns, int step, int lane) {
+    template <class Source>
+    __device__ static __forceinline__ Weights load(Source source, const char* row, int columns, int step, int lane) {
         const auto units = static_cast<std::size_t>(units_of(columns));
         auto unit = static_cast<std::size_t>(step);
         if constexpr (whole_blocks) {
@@ -133,18 +138,18 @@ struct NibbleRow {
             lane %= 4;
         }
         Weights weights = {};
-        weights.words = stream16(row + unit * 64 + static_cast<unsigned>(lane) * 16);
+        weights.words = source.load16(row + unit * 64 + static_cast<unsigned>(lane) * 16);
         row += units * 64;
         if constexpr (has_fifth) {
-            weights.fifths = stream16(row + unit * 16);
+            weights.fifths = source.load16(row + unit * 16);
             row += units * 16;
         }
         if constexpr (has_minimum) {
-            const uint4 both = stream16(row + unit * 16);
+            const uint4 both = source.load16(row + unit * 16);
             weights.scales = {both.x, both.y};
             weights.minimums = {both.z, both.w};
         } else {
-            weights.scales = stream8(row + unit * 8);
+            weights.scales = source.load8(row + unit * 8);
         }
         return weights;
     }
