@@ -57,7 +57,8 @@ __device__ __forceinline__ void multiply_row(float (&results)[together], const c
         if (step + steps_ahead < steps)
             next[steps_ahead - 1] = Row::load(Direct{}, row, columns, step + steps_ahead, lane);
 #pragma unroll
-        for (int t = 0; t < together; ++t) Row::add(sums[t], weights, stored + offsets[t], columns, step, lane);
+        for (int t = 0; t < together; ++t)
+            Row::template add<false>(sums[t], weights, stored + offsets[t], columns, step, lane);
     }
 #pragma unroll
     for (int t = 0; t < together; ++t) results[t] = Row::finish(sums[t], row, stored + offsets[t], columns, lane);
@@ -156,18 +157,20 @@ __global__ void __launch_bounds__(256, 2) one_token_kernel(const LinearArguments
         typename Row::Sums sums;
         constexpr int together = steps_of_group<Row>;
         int first = 0;
-        for (; first + together <= steps; first += together) {
+        for (; (first + together) * Row::step_columns <= columns; first += together) {
             const char* const row = ring.next(arguments);
 #pragma unroll
             for (int i = 0; i < together; ++i) {
-                Row::add(sums, Row::load(Plain{}, row, group_columns<Row>, i, lane), column, columns, first + i, lane);
+                Row::template add<true>(sums, Row::load(Plain{}, row, group_columns<Row>, i, lane), column, columns,
+                                        first + i, lane);
             }
         }
         if (first < steps) {
             const char* const row = ring.next(arguments);
 #pragma unroll 1
             for (int i = 0; first + i < steps; ++i) {
-                Row::add(sums, Row::load(Plain{}, row, group_columns<Row>, i, lane), column, columns, first + i, lane);
+                Row::template add<false>(sums, Row::load(Plain{}, row, group_columns<Row>, i, lane), column, columns,
+                                         first + i, lane);
             }
         }
         const float result = Row::finish(sums, here.data, column, columns, lane);
@@ -282,14 +285,15 @@ cudaError_t launch_tokens(const LinearArguments& arguments, cudaStream_t stream)
     return cudaSuccess;
 }
 
-template <class Row>
+template <class Single, class Several>
 cudaError_t launch_rows(const LinearArguments& arguments, bool gate_and_up, bool one_token, int multiprocessors,
                         cudaStream_t stream) {
     if (one_token) {
-        return gate_and_up ? launch_one_token<Row, true>(arguments, multiprocessors, stream)
-                           : launch_one_token<Row, false>(arguments, multiprocessors, stream);
+        return gate_and_up ? launch_one_token<Single, true>(arguments, multiprocessors, stream)
+                           : launch_one_token<Single, false>(arguments, multiprocessors, stream);
     }
-    return gate_and_up ? launch_tokens<Row, true>(arguments, stream) : launch_tokens<Row, false>(arguments, stream);
+    return gate_and_up ? launch_tokens<Several, true>(arguments, stream)
+                       : launch_tokens<Several, false>(arguments, stream);
 }
 
 }  // namespace worker::kernels

@@ -17,9 +17,9 @@ namespace worker::kernels {
 template <class Row>
 constexpr int rows_of_warp = warp_size / Row::threads;
 
-/// Units of a group: as many as make every plane's part a multiple of 16 bytes.
+/// Units of a group: of four steps, and of more where a plane's part would be no multiple of 16 bytes.
 template <class Row>
-constexpr int group_units = Row::planes.count() == 4 ? 8 : 4;
+constexpr int group_units = (Row::planes.count() == 4 ? 8 : 4) * (Row::step_columns / Row::unit);
 template <class Row>
 constexpr int group_columns = group_units<Row>* Row::unit;
 template <class Row>

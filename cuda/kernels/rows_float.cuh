@@ -6,7 +6,9 @@
 ///   `together`: tokens of a prompt that share an unpacked weight, as many as registers hold; `ahead`: steps of a
 ///   single token's product that are on their way, likewise;
 /// - `Weights load(row, columns, step, lane)`: a step's quants and scales, in registers;
-/// - `add(sums, weights, column, columns, step, lane)`: multiplies them with the column's;
+/// - `add<is_whole>(sums, weights, column, columns, step, lane)`: multiplies them with the column's; `is_whole`: the
+/// step
+///   has all of its units;
 /// - `finish(sums, row, column, columns, lane)`: the product, in all threads of the row.
 /// Which element goes to which sum, and how the sums are added up, is the order of the CPU reference.
 #pragma once
@@ -100,6 +102,7 @@ struct FloatRow {
         return source.load16(row + (static_cast<std::size_t>(step) * threads + static_cast<unsigned>(lane)) * 16);
     }
 
+    template <bool is_whole>
     __device__ static __forceinline__ void add(Sums& sums, const Weights& weights, const char* column, int columns,
                                                int step, int lane) {
         const unsigned words[4] = {weights.x, weights.y, weights.z, weights.w};
@@ -223,6 +226,7 @@ struct Mxfp4Row {
         return exponent == 0 ? __uint_as_float(0x00400000u) : __uint_as_float(exponent << 23);
     }
 
+    template <bool is_whole>
     __device__ static __forceinline__ void add(Sums& sums, const Weights& weights, const char* column, int columns,
                                                int step, int lane) {
         const unsigned words[4] = {weights.words.x, weights.words.y, weights.words.z, weights.words.w};

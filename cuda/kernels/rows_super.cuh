@@ -80,6 +80,7 @@ struct SuperRow {
         return weights;
     }
 
+    template <bool is_whole>
     __device__ static __forceinline__ void add(Sums& sums, const Weights& weights, const char* column, int columns,
                                                int step, int lane) {
         const int blocks = steps(columns);
@@ -171,6 +172,7 @@ struct Q6Row {
         return static_cast<std::int8_t>(word >> (8 * i) & 255u);
     }
 
+    template <bool is_whole>
     __device__ static __forceinline__ void add(Sums& sums, const Weights& weights, const char* column, int columns,
                                                int step, int lane) {
         const int blocks = steps(columns);
