@@ -34,20 +34,18 @@ struct LinearArguments {
     Norm norm;
 };
 
-/// Steps of a prompt's product whose weights are on their way while one is multiplied; more of them where few threads
-/// share a row and a step is small.
-template <class Row>
-constexpr int steps_ahead = Row::threads <= 2 ? 6 : 2;
+/// Steps of a prompt's product whose weights are on their way while one is multiplied.
+constexpr int steps_ahead = 2;
 
 /// A row times `together` columns, at `offsets` from `stored`. `results` is the same in all threads of the row.
 template <class Row, int together>
 __device__ __forceinline__ void multiply_row(float (&results)[together], const char* row, const char* stored,
                                              const unsigned (&offsets)[together], int columns, int lane) {
     typename Row::Sums sums[together];
-    typename Row::Weights next[steps_ahead<Row>] = {};
+    typename Row::Weights next[steps_ahead] = {};
     const int steps = Row::steps(columns);
 #pragma unroll
-    for (int i = 0; i < steps_ahead<Row>; ++i) {
+    for (int i = 0; i < steps_ahead; ++i) {
         if (i < steps) next[i] = Row::load(Direct{}, row, columns, i, lane);
     }
     // Unrolled, sums would not fit into registers; moving what is on its way costs little beside eight tokens.
@@ -55,9 +53,9 @@ __device__ __forceinline__ void multiply_row(float (&results)[together], const c
     for (int step = 0; step < steps; ++step) {
         const typename Row::Weights weights = next[0];
 #pragma unroll
-        for (int i = 0; i + 1 < steps_ahead<Row>; ++i) next[i] = next[i + 1];
-        if (step + steps_ahead<Row> < steps) {
-            next[steps_ahead<Row> - 1] = Row::load(Direct{}, row, columns, step + steps_ahead<Row>, lane);
+        for (int i = 0; i + 1 < steps_ahead; ++i) next[i] = next[i + 1];
+        if (step + steps_ahead < steps) {
+            next[steps_ahead - 1] = Row::load(Direct{}, row, columns, step + steps_ahead, lane);
         }
 #pragma unroll
         for (int t = 0; t < together; ++t)
