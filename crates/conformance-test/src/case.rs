@@ -43,12 +43,25 @@ fn play(request: &Request, case: &Case) -> Result<Completion, Failed> {
     if !failures.is_empty() {
         return Err(failures.into());
     }
-    let own = |one: &&RequirementResult| case.tags.contains(&one.id) && one.status == Status::NotVerified;
-    let Some(open) = result.requirements.iter().find(own) else { return Ok(Completion::Completed) };
+    let Some(open) = open(&result, case) else { return Ok(Completion::Completed) };
     let reason = format!("{} is not verified: {}", open.id, open.reason.as_deref().unwrap_or_default());
     let injected = open.id.requirement().needs.is_none() || request.profile.faults.contains_key(&open.id);
     let counts = request.level == Conformance::Strict || open.level == Level::Must && injected;
     if open.applies && counts { Err(reason.into()) } else { Ok(Completion::ignored_with(reason)) }
+}
+
+/// The requirement that the scenario did not come to judge, if it was hindered or judged none. That it judges one of its
+/// tags and leaves another to its neighbours is no hindrance.
+fn open<'r>(result: &'r RunResult, case: &Case) -> Option<&'r RequirementResult> {
+    let own = || result.requirements.iter().filter(move |one| case.tags.contains(&one.id));
+    let mut not_verified = own().filter(|one| one.status == Status::NotVerified);
+    let hindered =
+        |one: &&RequirementResult| one.reason.as_ref().is_some_and(|reason| reason.starts_with(&case.place));
+    if let Some(one) = not_verified.clone().find(hindered) {
+        return Some(one);
+    }
+    let judged = own().any(|one| one.status != Status::NotVerified);
+    if judged { None } else { not_verified.next() }
 }
 
 /// The failures that count, as text; empty if there are none.
