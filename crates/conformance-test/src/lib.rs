@@ -153,6 +153,8 @@ impl Suite {
             programs: 0,
             feature: None,
             instrument: Default::default(),
+            shard: None,
+            reproducers: false,
         };
         case::trials(request)
     }

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use worker_contract::RequirementId;
 
 use crate::executor::{Options, Session};
-use crate::oracle::{ModelFacts, Oracle, Verdicts};
+use crate::fuzz::coverage::Coverage;
+use crate::oracle::{Finding, ModelFacts, Oracle, Verdicts};
 use crate::program::{Handle, Op, Slot};
 use crate::setting::Setting;
 use crate::trace::{Event, Measured, Observation, Outcome, Returned, Token};
@@ -24,6 +26,9 @@ pub enum Stop {
     /// The suite could not do its work.
     Broken(String),
 }
+
+/// Operations from which on a session is too long to be shown as a C program.
+const LONG: usize = 64;
 
 /// Result of a step.
 pub type Step = Result<(), Stop>;
@@ -126,6 +131,18 @@ pub struct Conversation {
     pub stopped: Option<Stop>,
     /// Whether the process died in this session.
     pub died: bool,
+    /// When the step under way began.
+    pub mark: Option<Instant>,
+    /// How long each step took that is over.
+    pub steps: Vec<Duration>,
+    /// What was found, and in which step.
+    pub located: Vec<(Finding, usize)>,
+    /// States and outcomes reached.
+    pub coverage: Coverage,
+    /// What the session was told to do so far, unless that is much.
+    said: Vec<Op>,
+    /// Programs that led to findings.
+    pub shown: Vec<(RequirementId, Vec<Op>)>,
 }
 
 impl std::fmt::Debug for Conversation {
@@ -207,6 +224,9 @@ impl Conversation {
         let setting = self.setting()?;
         let session = self.session.take();
         let options = self.options.clone();
+        if self.said.len() <= LONG {
+            self.said.extend(program.iter().cloned());
+        }
         let executor = Arc::clone(&setting.executor);
         // Waiting for another process must not hold up the other scenarios.
         let work = tokio::task::spawn_blocking(move || {
@@ -226,8 +246,9 @@ impl Conversation {
         facts.faulty = self.faulty;
         facts.devices = self.device_count.or(facts.devices);
         let oracle = self.oracle.get_or_insert_with(|| Oracle::new(facts));
-        observations.iter().for_each(|observation| oracle.observe(observation));
         for observation in &observations {
+            self.coverage.observe(observation, oracle.state());
+            oracle.observe(observation);
             match (&observation.event, &observation.outcome) {
                 (Event::Call(_), _) => self.last = Some(observation.clone()),
                 (_, Outcome::Measured(measured)) => self.measured.push(measured.clone()),
@@ -235,6 +256,28 @@ impl Conversation {
             }
         }
         Ok(observations)
+    }
+
+    /// Keeps how long a step took, and which findings are new since the one before.
+    pub fn step_done(&mut self) {
+        let now = Instant::now();
+        let began = self.mark.replace(now).unwrap_or(now);
+        self.steps.push(now - began);
+        self.locate();
+    }
+
+    fn locate(&mut self) {
+        let at = self.steps.len().saturating_sub(1);
+        let judging = self.oracle.iter().flat_map(|oracle| &oracle.verdicts().findings);
+        for finding in self.verdicts.findings.iter().chain(judging) {
+            if self.located.iter().any(|(known, _)| known == finding) {
+                continue;
+            }
+            if !self.said.is_empty() && self.said.len() <= LONG {
+                self.shown.push((finding.requirement, self.said.clone()));
+            }
+            self.located.push((finding.clone(), at));
+        }
     }
 
     /// Ends the session, so that the next call begins a new one; handles are gone.
@@ -248,6 +291,8 @@ impl Conversation {
         if let Some(oracle) = self.oracle.take() {
             self.verdicts.absorb(oracle.into_verdicts());
         }
+        self.locate();
+        self.said.clear();
         self.names.clear();
         self.died = false;
     }

@@ -1,7 +1,10 @@
 //! The feature files, compiled into the program, and the parser that hands them to cucumber.
 
+use std::sync::OnceLock;
+
 use futures::stream;
 use include_dir::{Dir, include_dir};
+use sha2::{Digest, Sha256};
 
 static FEATURES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../features");
 
@@ -49,6 +52,28 @@ pub fn all() -> Result<Vec<gherkin::Feature>, FeatureError> {
             Ok(feature)
         })
         .collect()
+}
+
+/// SHA-256 over the feature files and the catalogue, in hexadecimal.
+pub fn digest() -> String {
+    static DIGEST: OnceLock<String> = OnceLock::new();
+    DIGEST.get_or_init(work_out).clone()
+}
+
+fn work_out() -> String {
+    let mut files: Vec<_> = FEATURES.files().collect();
+    files.sort_by_key(|file| file.path());
+    let mut hash = Sha256::new();
+    for file in files {
+        hash.update(file.path().to_string_lossy().as_bytes());
+        hash.update([0]);
+        hash.update((file.contents().len() as u64).to_le_bytes());
+        hash.update(file.contents());
+    }
+    for requirement in worker_contract::catalogue() {
+        hash.update(format!("{} {} {}\n", requirement.id, requirement.level, requirement.text));
+    }
+    crate::verdict::hex(&hash.finalize())
 }
 
 /// A scenario as people look it up: outlines are one, with the number of their examples.

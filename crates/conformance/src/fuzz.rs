@@ -22,7 +22,7 @@ use crate::executor::ExecutorError;
 use crate::generate;
 use crate::oracle::{Finding, Note};
 use crate::program::Program;
-use crate::verdict::Conformance;
+use crate::verdict::{Conformance, Shard};
 use coverage::Coverage;
 pub use failure::{Failing, Steadiness};
 use judge::{Fault, Kind, Player};
@@ -50,6 +50,8 @@ pub struct Limits {
     pub attempts: usize,
     /// Processes that may die before no more cases are begun.
     pub deaths: u64,
+    /// The part of the cases that is played.
+    pub shard: Option<Shard>,
 }
 
 /// A case that failed, as it was generated.
@@ -105,6 +107,9 @@ pub fn play(player: &Player, limits: &Limits, tell: &Tell<'_>) -> Result<Summary
             let late = limits.time.is_some_and(|time| started.elapsed() >= time);
             if late || number >= last.load(Ordering::SeqCst) {
                 return;
+            }
+            if limits.shard.is_some_and(|shard| !shard.has(&share::place(number))) {
+                continue;
             }
             let program = generate::program(limits.seed, number, player.menu());
             let played = match player.play(&program) {

@@ -10,8 +10,9 @@ use clap::{Args, FromArgMatches as _, Parser, Subcommand};
 use worker_conformance::executor::{measure_if_asked, serve_if_asked};
 use worker_conformance::exit_code::ExitCode;
 use worker_conformance::profile::Profile;
+use worker_conformance::report::after_run::AfterRun;
 use worker_conformance::report::progress::Counter;
-use worker_conformance::report::{json, terminal};
+use worker_conformance::report::terminal;
 use worker_conformance::suite::{self, Request};
 use worker_conformance::tools::{Tools, debugger, watch::Watch};
 use worker_conformance::verdict::Conformance;
@@ -62,6 +63,9 @@ enum Command {
     /// Print the manual page, or write those of all commands.
     #[command(after_help = manual::MAN_HELP)]
     Man(manual::Man),
+    /// Convert, compare, join and check reports.
+    #[command(subcommand, after_help = worker_conformance::report::command::HELP)]
+    Report(worker_conformance::report::command::Command),
     /// Guard the contract: compare headers and libraries with the lock.
     #[command(subcommand)]
     Contract(worker_conformance::contract::Command),
@@ -71,7 +75,7 @@ const RUN_HELP: &str = "\
 Exit status:
   0  conformant at the level asked for
   1  non-conformant: a requirement is broken
-  2  the suite could not run: bad usage, no such library
+  2  the suite could not run: bad usage, no such library; or a waiver is stale
   3  incomplete: nothing is broken, but a requirement that counts was not verified
 
 Example:
@@ -94,9 +98,6 @@ struct Run {
     /// Only scenarios whose place or name contains this.
     #[arg(long, value_name = "TEXT")]
     scenario: Option<String>,
-    /// Write the report as JSON.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
     /// Scenarios at a time; as many as there are cores if not given.
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
@@ -109,6 +110,8 @@ struct Run {
     /// Generated programs besides the scenarios; a slow library gets fewer, and the report says so.
     #[arg(long, value_name = "N", default_value_t = fuzz::share::PROGRAMS)]
     programs: u64,
+    #[command(flatten)]
+    reports: AfterRun,
     #[command(flatten)]
     tools: Tools,
 }
@@ -128,6 +131,7 @@ fn main() -> Status {
         Command::Doctor(options) => doctor::execute(&options, default_models()),
         Command::Completions(options) => Ok(manual::completions(&options, &mut help::command())),
         Command::Man(options) => manual::man(&options, help::command()),
+        Command::Report(command) => worker_conformance::report::command::execute(&command),
         Command::Contract(command) => worker_conformance::contract::run(&command),
     };
     match result {
@@ -161,11 +165,13 @@ fn execute(run: Run) -> anyhow::Result<ExitCode> {
         models: std::path::absolute(run.models.unwrap_or_else(default_models))?,
         programs: run.programs,
         feature: run.feature,
+        shard: run.reports.shard(),
+        reproducers: run.reports.wants_reproducers(),
         instrument: prepared.instrument.clone(),
     };
     let mut watch = run.tools.watch.then(|| Watch::new(&request.library));
     loop {
-        let code = play(&request, &run.tools, run.json.as_deref());
+        let code = play(&request, &run.tools, &run.reports);
         let Some(watch) = &mut watch else { return code };
         // A library that is half built, or none, is no reason to stop watching.
         if let Err(error) = code {
@@ -176,18 +182,14 @@ fn execute(run: Run) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn play(request: &Request, tools: &Tools, report: Option<&std::path::Path>) -> anyhow::Result<ExitCode> {
+fn play(request: &Request, tools: &Tools, reports: &AfterRun) -> anyhow::Result<ExitCode> {
     let result = match tools.gdb {
         Some(requirement) => debugger::run(request, requirement, &tools.gdb_command)?,
         None => suite::run(request, Box::new(Counter::new()))?,
     };
     print!("{}", terminal::render(&result));
-    if let Some(path) = report {
-        json::write(path, &result)
-            .map_err(|error| anyhow::anyhow!("cannot write `{}`: {error}", path.display()))?;
-        println!("report    {}", path.display());
-    }
-    Ok(result.verdict.into())
+    reports.write(&result)?;
+    Ok(result.exit_code())
 }
 
 /// Generated models are kept in the user's cache, under the hash of what they are made from.

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use worker_contract::{Function, Level, RequirementId};
 
 use crate::trace::{Event, Observation, Outcome};
+use crate::verdict::latency::Histogram;
 pub use expect::Expected;
 use reference::Reference;
 pub use state::State;
@@ -66,6 +67,8 @@ pub struct Verdicts {
     pub notes: Vec<Note>,
     /// How often each function reported each of its codes.
     pub codes: BTreeMap<(Function, i32), u64>,
+    /// How long calls took.
+    pub latency: BTreeMap<Function, Histogram>,
 }
 
 /// Findings kept for one requirement in one session.
@@ -123,6 +126,9 @@ impl Verdicts {
         for (cell, count) in other.codes {
             *self.codes.entry(cell).or_default() += count;
         }
+        for (function, histogram) in other.latency {
+            self.latency.entry(function).or_default().absorb(&histogram);
+        }
         self.findings.extend(other.findings);
         for note in other.notes {
             if !self.notes.contains(&note) {
@@ -162,6 +168,7 @@ impl Oracle {
             }
             (_, Outcome::Died(_)) => deaths::judge(observation, facts, state, verdicts),
             (Event::Call(call), Outcome::Returned(returned)) => {
+                verdicts.latency.entry(call.function()).or_default().record(observation.nanos);
                 if let Some(code) = returned.written_code() {
                     *verdicts.codes.entry((call.function(), code)).or_default() += 1;
                 }

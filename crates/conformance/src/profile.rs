@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use worker_contract::RequirementId;
 
+use crate::verdict::{Machine, TestedLibrary};
+use crate::waiver;
+pub use crate::waiver::Waiver;
+
 /// What the suite is told about a backend. All of it is optional.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -27,8 +31,39 @@ pub struct Profile {
     pub tolerance: Tolerance,
     /// What bounds a call and a session.
     pub limits: Limits,
-    /// Requirements that are excused.
+    /// Requirements and scenarios that are excused.
     pub waivers: Vec<Waiver>,
+    /// The library and the device that this profile is about: a run on any other stops.
+    pub identity: Identity,
+}
+
+/// What the library must be, so that nobody certifies the wrong file.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Identity {
+    /// SHA-256 of the file, in hexadecimal.
+    pub sha256: Option<String>,
+    /// The linker's build ID, in hexadecimal.
+    pub build_id: Option<String>,
+    /// Name of a device that the machine must have.
+    pub device: Option<String>,
+}
+
+impl Identity {
+    /// What is not as it should be, if anything.
+    pub fn complaint(&self, library: &TestedLibrary, machine: &Machine) -> Option<String> {
+        let differs = |wanted: &str, found: &str| !wanted.eq_ignore_ascii_case(found);
+        if let Some(wanted) = self.sha256.as_deref().filter(|wanted| differs(wanted, &library.sha256)) {
+            return Some(format!("its SHA-256 is {}, and the profile asks for {wanted}", library.sha256));
+        }
+        let build_id = library.build_id.as_deref().unwrap_or("none");
+        if let Some(wanted) = self.build_id.as_deref().filter(|wanted| differs(wanted, build_id)) {
+            return Some(format!("its build ID is {build_id}, and the profile asks for {wanted}"));
+        }
+        let wanted = self.device.as_ref().filter(|wanted| !machine.devices.contains(wanted))?;
+        let found = if machine.devices.is_empty() { "none".to_owned() } else { machine.devices.join(", ") };
+        Some(format!("the devices of this machine are: {found}; the profile asks for {wanted}"))
+    }
 }
 
 /// Where a model comes from: exactly one of the two.
@@ -84,20 +119,6 @@ pub struct Limits {
     pub batch_seconds: Option<u64>,
     /// Resident memory in bytes.
     pub memory_bytes: Option<u64>,
-}
-
-/// A requirement that is excused until a day.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Waiver {
-    /// The requirement.
-    pub requirement: RequirementId,
-    /// Why.
-    pub reason: String,
-    /// Where it is tracked.
-    pub link: String,
-    /// The last day on which it counts, as `YYYY-MM-DD`.
-    pub expires: String,
 }
 
 /// A profile cannot be used.
@@ -162,29 +183,8 @@ impl Profile {
                 return Err(wrong(format!("`faults` names {requirement}; it takes FAULT-01 to FAULT-06")));
             }
         }
-        for waiver in &profile.waivers {
-            if Day::parse(&waiver.expires).is_none() {
-                let day = &waiver.expires;
-                return Err(wrong(format!(
-                    "waiver of {}: `{day}` is no day, write YYYY-MM-DD",
-                    waiver.requirement
-                )));
-            }
-            if waiver.reason.trim().is_empty() || waiver.link.trim().is_empty() {
-                return Err(wrong(format!(
-                    "waiver of {}: reason and link must not be empty",
-                    waiver.requirement
-                )));
-            }
-        }
+        waiver::check(path, &mut profile.waivers)?;
         Ok(profile)
-    }
-}
-
-impl Waiver {
-    /// Whether it still counts on a day.
-    pub fn counts(&self, today: Day) -> bool {
-        Day::parse(&self.expires).is_some_and(|last| last >= today)
     }
 }
 
@@ -202,18 +202,41 @@ impl Day {
         (shaped && (1..=12).contains(&found.1) && (1..=31).contains(&found.2)).then_some(found)
     }
 
+    /// The day of a moment, in seconds since 1970.
+    fn of(seconds: u64) -> Self {
+        // Years from March on, so that the leap day is the last of its year; 400 of them repeat for ever.
+        let days = (seconds / 86_400) as i64 + 719_468;
+        let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+        let year = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year + year / 4 - year / 100);
+        let month = (5 * day_of_year + 2) / 153;
+        let day = day_of_year - (153 * month + 2) / 5 + 1;
+        let month = if month < 10 { month + 3 } else { month - 9 };
+        Day((year + era * 400 + i64::from(month <= 2)) as u16, month as u8, day as u8)
+    }
+
     /// Today.
     pub fn today() -> Self {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let seconds = now.as_secs() as libc::time_t;
-        // SAFETY: both pointers are to live values; `gmtime_r` writes only the second.
-        let parts = unsafe {
-            let mut parts: libc::tm = std::mem::zeroed();
-            libc::gmtime_r(&raw const seconds, &raw mut parts);
-            parts
-        };
-        Day((parts.tm_year + 1900) as u16, (parts.tm_mon + 1) as u8, parts.tm_mday as u8)
+        Self::of(now())
     }
+}
+
+impl std::fmt::Display for Day {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:04}-{:02}-{:02}", self.0, self.1, self.2)
+    }
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// This moment in UTC, as in RFC 3339.
+pub fn timestamp() -> String {
+    let seconds = now();
+    let clock = seconds % 86_400;
+    format!("{}T{:02}:{:02}:{:02}Z", Day::of(seconds), clock / 3600, clock / 60 % 60, clock % 60)
 }
 
 #[cfg(test)]
@@ -237,6 +260,13 @@ mod tests {
         assert!(read("faults:\n  FAULT-99: {}\n").unwrap_err().to_string().contains("FAULT-99"));
         assert!(read("faults:\n  ERR-01: {}\n").unwrap_err().to_string().contains("FAULT-01 to FAULT-06"));
         assert!(read("models:\n  llama: {}\n").unwrap_err().to_string().contains("either"));
+    }
+
+    #[test]
+    fn days_are_those_of_the_calendar() {
+        let days =
+            [0, 951_782_400, 951_868_800, 1_709_164_800, 4_107_542_400].map(|at| Day::of(at).to_string());
+        assert_eq!(days, ["1970-01-01", "2000-02-29", "2000-03-01", "2024-02-29", "2100-03-01"]);
     }
 
     #[test]

@@ -8,7 +8,17 @@ pub mod yaml;
 use crate::fuzz::failure::Failing;
 use crate::fuzz::judge::Player;
 use crate::fuzz::kept::PROGRAM;
+use crate::verdict::Reproducer;
 pub use yaml::About;
+
+/// The failure as reports carry it.
+pub fn reproducer(player: &Player, failing: &Failing, seed: u64, place: String) -> Reproducer {
+    let mut files = files(player, failing, seed).into_iter();
+    let mut take =
+        |wanted: &str| files.find(|(name, _)| *name == wanted).map(|(_, text)| text).unwrap_or_default();
+    let (yaml, c) = (take(PROGRAM), take("repro.c"));
+    Reproducer { requirement: failing.main().requirement, place, c, yaml }
+}
 
 /// The files of a failure, by name.
 pub fn files(player: &Player, failing: &Failing, seed: u64) -> Vec<(&'static str, String)> {

@@ -20,6 +20,7 @@ use crate::conversation::{Conversation, Step, Stop};
 
 /// Keeps why a scenario stops, and tells cucumber in words.
 fn report(conversation: &mut Conversation, step: Step) -> Result<(), String> {
+    conversation.step_done();
     let Err(stop) = step else { return Ok(()) };
     let text = match &stop {
         Stop::Failed => conversation

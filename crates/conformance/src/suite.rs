@@ -1,8 +1,9 @@
 //! A whole run: look at the file, load it, play the scenarios, and sum up.
 
 mod cases;
+mod reproduce;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,8 +11,7 @@ use std::time::{Duration, Instant};
 use cucumber::event::{self, ScenarioFinished};
 use cucumber::{Cucumber, Event, World as _};
 use futures::FutureExt;
-use sha2::{Digest, Sha256};
-use worker_contract::{Function, Level, RequirementId, catalogue};
+use worker_contract::{Function, RequirementId};
 
 pub use cases::{Case, cases};
 
@@ -19,14 +19,20 @@ use crate::binary;
 use crate::conversation::{Conversation, Stop};
 use crate::executor::{Config, Executor, Instrument, Limits, Options};
 use crate::features::{self, FeatureError, Parsed};
+use crate::fuzz::coverage::Coverage;
 use crate::fuzz::share;
 use crate::models::Store;
-use crate::oracle::{Finding, Note, Oracle, Verdicts};
-use crate::profile::{Day, Profile};
+use crate::oracle::{Finding, Oracle, Verdicts};
+use crate::profile::{Day, Profile, ProfileError, timestamp};
+use crate::program::Op;
 use crate::setting::{Setting, SettingError};
+use crate::verdict::latency::Histogram;
 use crate::verdict::{
-    CodeCount, Conformance, Contract, Failure, RequirementResult, RunResult, Status, TestedLibrary, Verdict,
+    Case as PlayedCase, CaseKind, Choice, CodeCount, Conformance, Contract, End, Found, Machine,
+    ProfileFacts, RunResult, SCHEMA_VERSION, ScenarioText, Selection, Shard, StepResult, StepStatus, Suite,
+    TestedLibrary, Verdict, rounded, sha256,
 };
+use crate::waiver;
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -53,6 +59,10 @@ pub struct Request {
     pub feature: Option<PathBuf>,
     /// Generated programs to play besides the scenarios, where all of those are asked for.
     pub programs: u64,
+    /// The part to play of it.
+    pub shard: Option<Shard>,
+    /// Whether C programs of what fails are wanted.
+    pub reproducers: bool,
     /// The tool that watches the library, if any.
     pub instrument: Instrument,
 }
@@ -71,8 +81,37 @@ pub enum SuiteError {
     /// A feature file is broken.
     #[error(transparent)]
     Feature(#[from] FeatureError),
+    /// The library is not the one that the profile is about.
+    #[error("`{}` is not what the profile `{}` is about: {what}", library.display(), profile.display())]
+    Identity {
+        /// The library.
+        library: PathBuf,
+        /// The profile.
+        profile: PathBuf,
+        /// What differs.
+        what: String,
+    },
+    /// The waivers beside the library cannot be used.
+    #[error(transparent)]
+    Waivers(#[from] ProfileError),
+    /// A waiver is of no scenario that there is.
+    #[error("the waiver of {name} in `{}` names no scenario of the suite; `worker-conformance list --tree` names them", from.display())]
+    WaiverOfNothing {
+        /// What it is of.
+        name: String,
+        /// The file that it stands in.
+        from: PathBuf,
+    },
+    /// The profile cannot be read a second time.
+    #[error("cannot read the profile `{}`: {source}", path.display())]
+    Profile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// Nothing is left to run.
-    #[error("nothing to run: no scenario or check matches {0}")]
+    #[error("nothing to run: no scenario or check matches {0}; `worker-conformance list --tree` names them")]
     NothingSelected(String),
     /// Scenarios that the suite could not play.
     #[error("the suite could not play every scenario:\n  {}", .0.join("\n  "))]
@@ -101,30 +140,26 @@ impl Progress for Silent {
     fn scenario(&mut self, _: &str, _: bool) {}
 }
 
-/// How a scenario went.
-#[derive(Debug, Clone)]
+/// How a case went, and what is told of the whole run only.
+#[derive(Default)]
 struct Played {
-    place: String,
-    tags: Vec<RequirementId>,
-    checks: BTreeMap<RequirementId, u64>,
-    findings: Vec<Finding>,
-    notes: Vec<Note>,
-    codes: BTreeMap<(Function, i32), u64>,
-    end: End,
+    cases: Vec<PlayedCase>,
+    latency: BTreeMap<Function, Histogram>,
+    coverage: Coverage,
+    shown: Vec<(RequirementId, String, Vec<Op>)>,
+    broken: Vec<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum End {
-    /// All steps were made.
-    Complete,
-    /// A claim was wrong, and what came after it was not looked at.
-    CutShort,
-    /// It did not get to its point.
-    Blocked(String),
-    /// It does not apply.
-    NotApplicable(String),
-    /// The suite could not play it.
-    Broken(String),
+impl Played {
+    fn absorb(&mut self, other: Played) {
+        self.cases.extend(other.cases);
+        self.coverage.absorb(&other.coverage);
+        for (function, histogram) in &other.latency {
+            self.latency.entry(*function).or_default().absorb(histogram);
+        }
+        self.shown.extend(other.shown);
+        self.broken.extend(other.broken);
+    }
 }
 
 /// Checks that need no scenario.
@@ -139,36 +174,14 @@ pub fn run(request: &Request, progress: Box<dyn Progress>) -> Result<RunResult, 
     let unreadable = |source| SuiteError::Library { path: request.library.clone(), source };
     let library = std::fs::canonicalize(&request.library).map_err(unreadable)?;
     let data = std::fs::read(&library).map_err(unreadable)?;
+    let mut result = blank(request, &library, &data)?;
     let selected = select(request)?;
     let scratch =
         tempfile::Builder::new().prefix("worker-conformance-").tempdir().map_err(SuiteError::Scratch)?;
 
-    let mut played = Vec::new();
-    let mut file = Verdicts::default();
-    let mut told = false;
-    let loadable = match binary::judge(&library, &data, &mut file) {
-        Ok(report) => {
-            told = report.dwarf;
-            true
-        }
-        Err(error) => {
-            file.judge("ABI-03", false, || {
-                (library.display().to_string(), "a shared library that loads".to_owned(), error.to_string())
-            });
-            false
-        }
-    };
-    let applied: Vec<&str> = STATIC.into_iter().filter(|id| told || *id != "ABI-04").collect();
-    played.push(check("the library file", &applied, file));
-    if !told {
-        let why = "the library carries no debug information about the 14 functions".to_owned();
-        let end = End::NotApplicable(why);
-        played.push(Played {
-            end,
-            ..check("the library's debug information", &["ABI-04"], Verdicts::default())
-        });
-    }
-    let (mut blocked, mut generated) = (None, None);
+    // Scenarios by their place say nothing about the file, and as cases of `cargo test` are hundreds of runs.
+    let mut played = Played::default();
+    let loadable = request.scenario.is_some() || look_at(&library, &data, &mut played.cases);
     if loadable {
         let executor = Executor::new(Config {
             program: request.program.clone(),
@@ -181,46 +194,155 @@ pub fn run(request: &Request, progress: Box<dyn Progress>) -> Result<RunResult, 
         });
         let opening = open(&executor).map_err(SettingError::from)?;
         let fails = !opening.findings.is_empty();
-        played.push(check("loading the library", &["ABI-03"], opening));
+        played.cases.push(check("loading the library", &["ABI-03"], opening));
         if fails {
-            blocked = Some("the library cannot be loaded".to_owned());
+            result.blocked = Some("the library cannot be loaded".to_owned());
         } else {
             let store = Store::new(&request.models);
             let (setting, probed) =
                 Setting::prepare(executor, store, request.profile.clone(), scratch.path().to_owned())?;
-            played.push(check("a first look at the library", &[], probed));
+            result.machine.device_count = setting.facts.devices;
+            played.cases.push(check("a first look at the library", &[], probed));
             let setting = Arc::new(setting);
-            played.extend(play(selected, Arc::clone(&setting), request.jobs, progress)?);
-            if request.programs > 0 && !is_partial(request) {
-                let known = played.iter().flat_map(|one| &one.findings).map(|finding| finding.requirement);
-                let known =
-                    known.chain(request.profile.waivers.iter().map(|waiver| waiver.requirement)).collect();
-                let share = share::run(&setting, request.programs, request.level, known)?;
-                played.extend(share.findings.into_iter().map(|(case, finding)| {
+            played.absorb(play(selected, Arc::clone(&setting), request.jobs, progress)?);
+            if request.programs > 0 && !result.selection.is_narrowed() {
+                let known = played.cases.iter().flat_map(|one| &one.findings).map(|found| found.requirement);
+                let waived = request.profile.waivers.iter().filter_map(|waiver| waiver.whole_requirement());
+                let known = known.chain(waived).collect();
+                let share = share::run(&setting, request.programs, request.level, known, request.shard)?;
+                played.cases.extend(share.findings.into_iter().map(|(case, finding)| {
                     let verdicts = Verdicts { findings: vec![finding], ..Verdicts::default() };
-                    check(&share::place(case), &[], verdicts)
+                    PlayedCase { kind: CaseKind::Generated, ..check(&share::place(case), &[], verdicts) }
                 }));
                 let verdicts = Verdicts { checks: share.checks, ..Verdicts::default() };
-                played.push(check("generated programs", &[], verdicts));
-                generated = Some(share.generated);
+                let whole = check("generated programs", &[], verdicts);
+                played.cases.push(PlayedCase { kind: CaseKind::Generated, ..whole });
+                played.coverage.absorb(&share.coverage);
+                result.generated = Some(share.generated);
+                result.reproducers = share.reproducers;
+            }
+            if request.reproducers {
+                let more = reproduce::all(&setting, &played.shown, request.level)?;
+                result.reproducers.splice(0..0, more);
             }
         }
     } else {
-        blocked = Some("the file is no shared library".to_owned());
+        result.blocked = Some("the file is no shared library".to_owned());
     }
-    let broken: Vec<String> = played
-        .iter()
-        .filter_map(|one| match &one.end {
-            End::Broken(why) => Some(format!("{}: {why}", one.place)),
-            _ => None,
-        })
-        .collect();
-    if !broken.is_empty() {
-        return Err(SuiteError::Broken(broken));
+    if !played.broken.is_empty() {
+        return Err(SuiteError::Broken(played.broken));
     }
-    let mut result = sum_up(request, &library, &data, &played, blocked.as_deref(), started.elapsed());
-    result.generated = generated;
+    result.cases = played.cases;
+    result.coverage = played.coverage.rows();
+    result.latency = played.latency.iter().map(|(function, one)| one.tell(*function)).collect();
+    result.seconds = rounded(started.elapsed().as_secs_f64());
+    result.sum_up();
     Ok(result)
+}
+
+/// Judges the file of the library; whether it can be loaded at all.
+fn look_at(library: &Path, data: &[u8], cases: &mut Vec<PlayedCase>) -> bool {
+    let mut file = Verdicts::default();
+    let (mut told, mut loadable) = (false, true);
+    match binary::judge(library, data, &mut file) {
+        Ok(report) => told = report.dwarf,
+        Err(error) => {
+            file.judge("ABI-03", false, || {
+                (library.display().to_string(), "a shared library that loads".to_owned(), error.to_string())
+            });
+            loadable = false;
+        }
+    }
+    let applied: Vec<&str> = STATIC.into_iter().filter(|id| told || *id != "ABI-04").collect();
+    cases.push(check("the library file", &applied, file));
+    if !told {
+        let why = "the library carries no debug information about the 14 functions".to_owned();
+        cases.push(PlayedCase {
+            end: End::NotApplicable,
+            reason: Some(why),
+            ..check("the library's debug information", &["ABI-04"], Verdicts::default())
+        });
+    }
+    loadable
+}
+
+/// What is known before anything is played.
+fn blank(request: &Request, library: &Path, data: &[u8]) -> Result<RunResult, SuiteError> {
+    let (machine, tested) = (Machine::look(), TestedLibrary::look(library, data));
+    if let Some(what) = request.profile.identity.complaint(&tested, &machine) {
+        let profile = request.profile_path.clone().unwrap_or_default();
+        return Err(SuiteError::Identity { library: library.to_owned(), profile, what });
+    }
+    let faults: Vec<RequirementId> = request.profile.faults.keys().copied().collect();
+    let sha256 = match &request.profile_path {
+        Some(path) => std::fs::read(path)
+            .map(|bytes| sha256(&bytes))
+            .map_err(|source| SuiteError::Profile { path: path.clone(), source })?,
+        // A program may have made it up; then there is no file to know it by.
+        None => sha256(format!("{:?}", request.profile).as_bytes()),
+    };
+    let given = request.profile_path.is_some() || request.profile.name.is_some() || !faults.is_empty();
+    let profile = given.then(|| ProfileFacts {
+        name: request.profile.name.clone(),
+        path: request.profile_path.as_ref().map(|path| path.display().to_string()),
+        sha256,
+        faults,
+    });
+    let mut waivers = request.profile.waivers.clone();
+    waivers.extend(waiver::beside(library)?);
+    let of_scenarios = waivers.iter().any(|one| one.scenario.is_some());
+    let scenarios = if of_scenarios { scenario_names()? } else { Vec::new() };
+    for one in &waivers {
+        let Some(wanted) = &one.scenario else { continue };
+        if !scenarios.iter().any(|(file, name)| waiver::names_scenario(wanted, file, name)) {
+            let name = format!("`{wanted}`");
+            return Err(SuiteError::WaiverOfNothing { name, from: one.from.clone() });
+        }
+    }
+    let today = Day::today();
+    Ok(RunResult {
+        schema_version: SCHEMA_VERSION.to_owned(),
+        contract: Contract { version: worker_contract::lock::current().version.clone() },
+        waivers: waivers.iter().map(|waiver| waiver.given(today, &tested, &machine)).collect(),
+        library: tested,
+        level: request.level,
+        verdict: Verdict::Incomplete,
+        requirements: Vec::new(),
+        codes: Vec::new(),
+        scenarios: 0,
+        seconds: 0.0,
+        generated: None,
+        suite: Suite::current(),
+        selection: Selection {
+            library: request.library.display().to_string(),
+            only: request.only.clone(),
+            scenario: request.scenario.clone(),
+            feature: request.feature.as_ref().map(|path| path.display().to_string()),
+            instrument: request.instrument.options.clone(),
+            programs: request.programs,
+            shard: request.shard,
+        },
+        started: timestamp(),
+        machine,
+        profile,
+        waiver_problems: Vec::new(),
+        blocked: None,
+        latency: Vec::new(),
+        coverage: Vec::new(),
+        reproducers: Vec::new(),
+        cases: Vec::new(),
+    })
+}
+
+/// File and name of every scenario of the suite, outlines expanded.
+fn scenario_names() -> Result<Vec<(String, String)>, SuiteError> {
+    let mut names = Vec::new();
+    for feature in expand(features::all()?)? {
+        let file = file_of(&feature);
+        let ruled = feature.rules.iter().flat_map(|rule| &rule.scenarios);
+        names.extend(feature.scenarios.iter().chain(ruled).map(|one| (file.clone(), one.name.clone())));
+    }
+    Ok(names)
 }
 
 pub(crate) fn limits(profile: &Profile) -> Limits {
@@ -234,16 +356,35 @@ pub(crate) fn limits(profile: &Profile) -> Limits {
     }
 }
 
-fn check(place: &str, tags: &[&str], verdicts: Verdicts) -> Played {
-    Played {
+fn check(place: &str, tags: &[&str], verdicts: Verdicts) -> PlayedCase {
+    PlayedCase {
         place: place.to_owned(),
-        tags: tags.iter().map(|tag| crate::oracle::id(tag)).collect(),
-        checks: verdicts.checks,
-        findings: verdicts.findings,
-        notes: verdicts.notes,
-        codes: verdicts.codes,
+        kind: CaseKind::Check,
+        requirements: tags.iter().map(|tag| crate::oracle::id(tag)).collect(),
         end: End::Complete,
+        reason: None,
+        seconds: 0.0,
+        scenario: None,
+        findings: verdicts.findings.iter().map(|finding| found(finding, None)).collect(),
+        choices: choices(&verdicts),
+        codes: codes(&verdicts),
+        checks: verdicts.checks,
     }
+}
+
+fn found(finding: &Finding, step: Option<usize>) -> Found {
+    let Finding { requirement, level, call, expected, observed } = finding.clone();
+    Found { requirement, level, call, expected, observed, step }
+}
+
+fn choices(verdicts: &Verdicts) -> Vec<Choice> {
+    let told = |note: &crate::oracle::Note| Choice { requirement: note.requirement, text: note.text.clone() };
+    verdicts.notes.iter().map(told).collect()
+}
+
+fn codes(verdicts: &Verdicts) -> Vec<CodeCount> {
+    let cell = |(&(function, code), &calls): (&(Function, i32), &u64)| CodeCount { function, code, calls };
+    verdicts.codes.iter().map(cell).collect()
 }
 
 /// Opens the library in a process of its own and judges only that.
@@ -271,6 +412,17 @@ fn select(request: &Request) -> Result<Vec<gherkin::Feature>, SuiteError> {
         by_id && by_name
     };
     let mut count = 0;
+    let mut alike: HashMap<String, usize> = HashMap::new();
+    // Rows of an outline have one name, so they are told apart by their order.
+    let mut asked =
+        |feature: &gherkin::Feature, rule: Option<&gherkin::Rule>, scenario: &gherkin::Scenario| {
+            let rule_name = rule.map(|rule| rule.name.as_str()).unwrap_or_default();
+            let name = format!("{}: {rule_name}: {}", file_of(feature), scenario.name);
+            let nth = alike.entry(name.clone()).or_default();
+            *nth += 1;
+            let here = request.shard.is_none_or(|shard| shard.has(&format!("{name} #{nth}")));
+            here && asked(feature, rule, scenario)
+        };
     for feature in &mut features {
         let whole = feature.clone();
         feature.scenarios.retain(|scenario| asked(&whole, None, scenario));
@@ -283,23 +435,22 @@ fn select(request: &Request) -> Result<Vec<gherkin::Feature>, SuiteError> {
     }
     let static_asked =
         request.scenario.is_none() && request.only.iter().any(|id| STATIC.contains(&id.as_str()));
-    if count == 0 && !static_asked {
+    if count == 0 && !static_asked && request.shard.is_none() {
         let ids: Vec<&str> = request.only.iter().map(|id| id.as_str()).collect();
         let name = request.scenario.clone().unwrap_or_default();
-        return Err(SuiteError::NothingSelected(format!("{} {name}", ids.join(",")).trim().to_owned()));
+        let file = request.feature.as_ref().map_or(String::new(), |path| format!("`{}`", path.display()));
+        return Err(SuiteError::NothingSelected(format!("{} {name}{file}", ids.join(",")).trim().to_owned()));
     }
     Ok(features)
 }
 
-/// Whether only a part of the suite is asked for.
-fn is_partial(request: &Request) -> bool {
-    !request.only.is_empty() || request.scenario.is_some() || request.feature.is_some()
+fn file_of(feature: &gherkin::Feature) -> String {
+    feature.path.as_deref().unwrap_or(Path::new("?")).display().to_string()
 }
 
 /// Where a scenario stands: `features/file.feature:line: name`.
 fn place(feature: &gherkin::Feature, scenario: &gherkin::Scenario) -> String {
-    let file = feature.path.as_deref().unwrap_or(Path::new("?"));
-    format!("features/{}:{}: {}", file.display(), scenario.position.line, scenario.name)
+    format!("features/{}:{}: {}", file_of(feature), scenario.position.line, scenario.name)
 }
 
 /// Takes cucumber's events: steps that no function matches, and the progress.
@@ -354,8 +505,8 @@ fn play(
     setting: Arc<Setting>,
     jobs: usize,
     progress: Box<dyn Progress>,
-) -> Result<Vec<Played>, SuiteError> {
-    let results: Arc<Mutex<Vec<Played>>> = Arc::default();
+) -> Result<Played, SuiteError> {
+    let results: Arc<Mutex<Played>> = Arc::default();
     let undefined: Arc<Mutex<Vec<String>>> = Arc::default();
     let progress = Arc::new(Mutex::new(progress));
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -374,18 +525,21 @@ fn play(
         .max_concurrent_scenarios(jobs.max(1))
         .before(move |feature, rule, scenario, world| {
             world.setting = Some(Arc::clone(&before));
+            world.mark = Some(Instant::now());
             world.tags = features::tags(feature, rule, scenario).filter_map(|tag| tag.parse().ok()).collect();
             async {}.boxed_local()
         })
-        .after(move |feature, _, scenario, end, world| {
+        .after(move |feature, rule, scenario, end, world| {
             let (after, shown) = (Arc::clone(&after), Arc::clone(&shown));
             async move {
                 let Some(world) = world else { return };
                 world.end_session().await;
-                let played = conclude(feature, scenario, end, world);
-                let failed = !played.findings.is_empty();
-                shown.lock().unwrap_or_else(PoisonError::into_inner).scenario(&played.place, failed);
-                after.lock().unwrap_or_else(PoisonError::into_inner).push(played);
+                let played = conclude(feature, rule, scenario, end, world);
+                if let Some(one) = played.cases.first() {
+                    let failed = !one.findings.is_empty();
+                    shown.lock().unwrap_or_else(PoisonError::into_inner).scenario(&one.place, failed);
+                }
+                after.lock().unwrap_or_else(PoisonError::into_inner).absorb(played);
             }
             .boxed_local()
         });
@@ -396,7 +550,8 @@ fn play(
     }
     let mut results = std::mem::take(&mut *results.lock().unwrap_or_else(PoisonError::into_inner));
     // Scenarios end in any order; reports have one.
-    results.sort_by(|a, b| a.place.cmp(&b.place));
+    results.cases.sort_by(|a, b| a.place.cmp(&b.place));
+    results.shown.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
     Ok(results)
 }
 
@@ -422,177 +577,79 @@ fn expand(features: Vec<gherkin::Feature>) -> Result<Vec<gherkin::Feature>, Suit
 
 fn conclude(
     feature: &gherkin::Feature,
+    rule: Option<&gherkin::Rule>,
     scenario: &gherkin::Scenario,
     end: &ScenarioFinished,
     world: &mut Conversation,
 ) -> Played {
     let verdicts = std::mem::take(&mut world.verdicts);
-    let end = match (world.stopped.take(), end) {
-        (Some(Stop::Failed), _) => End::CutShort,
-        (Some(Stop::Blocked(why)), _) => End::Blocked(why),
-        (Some(Stop::NotApplicable(why)), _) => End::NotApplicable(why),
-        (Some(Stop::Broken(why)), _) => End::Broken(why),
-        (None, ScenarioFinished::StepPassed) => End::Complete,
-        (None, ScenarioFinished::StepFailed(_, _, error)) => End::Broken(error.to_string()),
-        (None, ScenarioFinished::StepSkipped) => End::Broken("a step has no meaning".to_owned()),
-        (None, ScenarioFinished::BeforeHookFailed(_)) => End::Broken("it could not be set up".to_owned()),
+    let place = place(feature, scenario);
+    let mut played = Played {
+        latency: verdicts.latency.clone(),
+        coverage: std::mem::take(&mut world.coverage),
+        ..Played::default()
     };
-    Played {
-        place: place(feature, scenario),
-        tags: world.tags.clone(),
-        checks: verdicts.checks,
-        findings: verdicts.findings,
-        notes: verdicts.notes,
-        codes: verdicts.codes,
-        end,
-    }
-}
-
-fn sum_up(
-    request: &Request,
-    library: &Path,
-    data: &[u8],
-    played: &[Played],
-    blocked: Option<&str>,
-    time: Duration,
-) -> RunResult {
-    let asked: BTreeSet<RequirementId> = request.only.iter().copied().collect();
-    let partial = request.scenario.is_some() || request.feature.is_some();
-    let requirements: Vec<RequirementResult> = catalogue()
-        .iter()
-        .map(|requirement| requirement.id)
-        .filter(|id| {
-            let found =
-                played.iter().any(|one| one.findings.iter().any(|finding| finding.requirement == *id));
-            (asked.is_empty() && !partial)
-                || asked.contains(id)
-                || found
-                || partial && played.iter().any(|one| one.tags.contains(id))
-        })
-        .map(|id| result_of(request, id, played, blocked))
-        .collect();
-    let injected: Vec<RequirementId> = request.profile.faults.keys().copied().collect();
-    let verdict: Verdict = RunResult::judge(&requirements, request.level, &injected);
-    let digest = Sha256::digest(data);
-    RunResult {
-        contract: Contract { version: worker_contract::lock::current().version.clone() },
-        library: TestedLibrary {
-            path: library.display().to_string(),
-            sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
-        },
-        level: request.level,
-        verdict,
-        requirements,
-        codes: code_counts(played),
-        scenarios: played.iter().filter(|one| one.place.starts_with("features/")).count(),
-        seconds: time.as_secs_f64(),
-        generated: None,
-    }
-}
-
-/// How often each function reported each code, over all scenarios.
-fn code_counts(played: &[Played]) -> Vec<CodeCount> {
-    let mut all: BTreeMap<(Function, i32), u64> = BTreeMap::new();
-    for (cell, count) in played.iter().flat_map(|one| &one.codes) {
-        *all.entry(*cell).or_default() += count;
-    }
-    all.into_iter()
-        .map(|((function, code), calls)| CodeCount { function: function.name(), code, calls })
-        .collect()
-}
-
-fn result_of(
-    request: &Request,
-    id: RequirementId,
-    played: &[Played],
-    blocked: Option<&str>,
-) -> RequirementResult {
-    let level = id.requirement().level;
-    let mut failures = Vec::new();
-    let mut notes: BTreeSet<String> = BTreeSet::new();
-    for one in played {
-        for finding in one.findings.iter().filter(|finding| finding.requirement == id) {
-            failures.push(Failure {
-                scenario: one.place.clone(),
-                level: finding.level,
-                call: finding.call.clone(),
-                expected: finding.expected.clone(),
-                observed: finding.observed.clone(),
-                rerun: rerun(request, id, &one.place),
-            });
+    let shown = std::mem::take(&mut world.shown);
+    played.shown = shown.into_iter().map(|(id, program)| (id, place.clone(), program)).collect();
+    let mut broken = |why: String| {
+        played.broken.push(format!("{place}: {why}"));
+        (End::Blocked, Some(why))
+    };
+    let (end, reason) = match (world.stopped.take(), end) {
+        (Some(Stop::Failed), _) => (End::CutShort, None),
+        (Some(Stop::Blocked(why)), _) => (End::Blocked, Some(why)),
+        (Some(Stop::NotApplicable(why)), _) => (End::NotApplicable, Some(why)),
+        (Some(Stop::Broken(why)), _) => broken(why),
+        (None, ScenarioFinished::StepPassed) => (End::Complete, None),
+        (None, ScenarioFinished::StepFailed(_, _, error)) => broken(error.to_string()),
+        (None, ScenarioFinished::StepSkipped) => broken("a step has no meaning".to_owned()),
+        (None, ScenarioFinished::BeforeHookFailed(_)) => broken("it could not be set up".to_owned()),
+    };
+    let step_of =
+        |finding: &Finding| world.located.iter().find(|(known, _)| known == finding).map(|(_, step)| *step);
+    let findings: Vec<Found> =
+        verdicts.findings.iter().map(|finding| found(finding, step_of(finding))).collect();
+    let background = [feature.background.as_ref(), rule.and_then(|rule| rule.background.as_ref())];
+    let steps = background.into_iter().flatten().flat_map(|background| &background.steps);
+    let steps = steps.chain(&scenario.steps).enumerate().map(|(at, step)| {
+        let status = match end {
+            _ if findings.iter().any(|found| found.step == Some(at)) => StepStatus::Failed,
+            _ if at >= world.steps.len() => StepStatus::Skipped,
+            End::Complete => StepStatus::Passed,
+            _ if at + 1 < world.steps.len() => StepStatus::Passed,
+            End::CutShort => StepStatus::Failed,
+            _ => StepStatus::Stopped,
+        };
+        StepResult {
+            keyword: step.keyword.trim().to_owned(),
+            text: step.value.clone(),
+            line: step.position.line,
+            docstring: step.docstring.clone(),
+            table: step.table.as_ref().map(|table| table.rows.clone()).unwrap_or_default(),
+            status,
+            seconds: world.steps.get(at).map_or(0.0, |time| rounded(time.as_secs_f64())),
         }
-        notes.extend(one.notes.iter().filter(|note| note.requirement == id).map(String::from));
-    }
-    let checks = played.iter().filter_map(|one| one.checks.get(&id)).sum();
-    let counts = |failure: &Failure| {
-        failure.level == Level::Must || level == Level::Should || request.level == Conformance::Strict
-    };
-    let broken = failures.iter().any(counts);
-    let own = |one: &&Played| one.tags.contains(&id);
-    let complete = played.iter().filter(own).any(|one| one.end == End::Complete);
-    let hindered = played.iter().filter(own).find_map(|one| match &one.end {
-        End::Blocked(why) => Some(format!("{}: {why}", one.place)),
-        End::CutShort => Some(format!("{} stopped at another requirement", one.place)),
-        _ => None,
     });
-    let mut applies = true;
-    let (mut status, mut reason) = if broken {
-        (Status::Fail, None)
-    } else if let Some(why) = hindered.or_else(|| blocked.filter(|_| !complete).map(str::to_owned)) {
-        (Status::NotVerified, Some(why))
-    } else if complete && checks > 0 {
-        (Status::Pass, None)
-    } else {
-        let why = played.iter().filter(own).find_map(|one| match &one.end {
-            End::NotApplicable(why) => Some(why.clone()),
-            _ => None,
-        });
-        applies = why.is_none();
-        (Status::NotVerified, Some(why.unwrap_or_else(|| "no scenario verifies it yet".to_owned())))
+    let text = ScenarioText {
+        file: file_of(feature),
+        feature: feature.name.clone(),
+        rule: rule.map(|rule| rule.name.clone()),
+        name: scenario.name.clone(),
+        line: scenario.position.line,
+        steps: steps.collect(),
     };
-    if matches!(status, Status::Fail | Status::NotVerified)
-        && let Some(waiver) = request.profile.waivers.iter().find(|waiver| waiver.requirement == id)
-    {
-        if waiver.counts(Day::today()) {
-            status = Status::Waived;
-            reason = Some(format!("{} ({}), until {}", waiver.reason, waiver.link, waiver.expires));
-        } else {
-            reason = Some(format!("its waiver expired on {}", waiver.expires));
-        }
-    }
-    RequirementResult {
-        id,
-        level,
-        status,
-        applies,
-        checks,
-        failures,
+    played.cases.push(PlayedCase {
+        place,
+        kind: CaseKind::Scenario,
+        requirements: world.tags.clone(),
+        end,
         reason,
-        notes: notes.into_iter().collect(),
-    }
-}
-
-/// The command that runs a scenario again.
-fn rerun(request: &Request, id: RequirementId, place: &str) -> String {
-    let quote = |path: &Path| {
-        let text = path.display().to_string();
-        if text.contains([' ', '\'', '"', '$']) { format!("'{}'", text.replace('\'', "'\\''")) } else { text }
-    };
-    let generated = share::again(place);
-    let name = if generated.is_some() { "fuzz" } else { "run" };
-    let mut command = format!("worker-conformance {name} --library {}", quote(&request.library));
-    if let Some(profile) = &request.profile_path {
-        command += &format!(" --profile {}", quote(profile));
-    }
-    if let Some(options) = generated {
-        return format!("{command} {options}");
-    }
-    if let Some(feature) = &request.feature {
-        return format!("{command} --feature {}", quote(feature));
-    }
-    match place.split_once(": ") {
-        Some((file, _)) if place.starts_with("features/") => command += &format!(" --scenario {file}:"),
-        _ => command += &format!(" --only {id}"),
-    }
-    command
+        seconds: rounded(world.steps.iter().sum::<Duration>().as_secs_f64()),
+        scenario: Some(text),
+        findings,
+        choices: choices(&verdicts),
+        codes: codes(&verdicts),
+        checks: verdicts.checks,
+    });
+    played
 }

@@ -150,9 +150,10 @@ impl Session<'_> {
             jobs,
             keep_going: self.fuzz.keep_going,
             level: self.fuzz.level,
-            ignored: waivers.map(|waiver| waiver.requirement).collect(),
+            ignored: waivers.filter_map(|waiver| waiver.whole_requirement()).collect(),
             attempts: self.fuzz.shrink,
             deaths: u64::MAX,
+            shard: None,
         }
     }
 

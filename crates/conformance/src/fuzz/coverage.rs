@@ -8,6 +8,7 @@ use worker_contract::Function;
 use crate::oracle::State;
 use crate::program::{Call, Handle, Out, Slot};
 use crate::trace::{Observation, Outcome, Returned, Value};
+use crate::verdict::StateRow;
 
 /// Counts of the transitions reached.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -71,6 +72,19 @@ impl Coverage {
     /// States reached, of all there are.
     pub fn states(&self) -> (usize, usize) {
         (self.reached.len(), Function::ALL.into_iter().map(|function| states(function).len()).sum())
+    }
+
+    /// The table as reports have it: every state there is, reached or not.
+    pub fn rows(&self) -> Vec<StateRow> {
+        let row = |function: Function, state: &&'static str| StateRow {
+            function,
+            state: (*state).to_owned(),
+            outcomes: self.reached.get(&(function, *state)).cloned().unwrap_or_default(),
+        };
+        Function::ALL
+            .into_iter()
+            .flat_map(|one| states(one).iter().map(move |state| row(one, state)))
+            .collect()
     }
 
     /// The table for people.

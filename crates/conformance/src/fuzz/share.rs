@@ -3,17 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use worker_contract::RequirementId;
 
+use super::coverage::Coverage;
 use super::failure::reduce;
 use super::judge::Kind;
 use super::{Case, Limits, Summary, play, stage};
 use crate::oracle::Finding;
+use crate::repro;
 use crate::setting::Setting;
 use crate::suite::SuiteError;
 use crate::trace::{Cause, Outcome};
-use crate::verdict::Conformance;
+use crate::verdict::{Conformance, Reproducer, Shard};
 
 /// What the programs of a run are drawn from.
 pub const SEED: u64 = 20_251_004;
@@ -38,14 +40,15 @@ const ATTEMPTS: usize = 250;
 const ATTEMPTS_AT_HANGS: usize = 24;
 
 /// What is told of the share in a report.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Generated {
     /// Programs played.
     pub programs: u64,
     /// What they were drawn from.
     pub seed: u64,
     /// Why there were fewer than asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
@@ -58,6 +61,10 @@ pub struct Share {
     pub findings: Vec<(u64, Finding)>,
     /// Judgements by requirement.
     pub checks: BTreeMap<RequirementId, u64>,
+    /// What they reached.
+    pub coverage: Coverage,
+    /// C programs of what was found.
+    pub reproducers: Vec<Reproducer>,
 }
 
 /// The place of a case in reports.
@@ -81,6 +88,7 @@ pub fn run(
     programs: u64,
     level: Conformance,
     known: BTreeSet<RequirementId>,
+    shard: Option<Shard>,
 ) -> Result<Share, SuiteError> {
     let player = stage::player(setting)?;
     let broken = |error| SuiteError::Setting(crate::setting::SettingError::Executor(error));
@@ -95,37 +103,47 @@ pub fn run(
         ignored: known,
         attempts: ATTEMPTS,
         deaths: u64::MAX,
+        shard,
     };
     let (mut most, mut reason) = (programs, None);
     let mut whole = Summary::default();
+    // In a shard, most numbers belong to others.
+    let mut next = 0;
     for portion in PORTIONS.into_iter().chain(std::iter::repeat(USUAL)) {
-        if whole.cases >= most {
+        if next >= most {
             break;
         }
-        limits.first = whole.cases;
-        limits.cases = portion.min(most - whole.cases);
+        limits.first = next;
+        limits.cases = portion.min(most - next);
+        next += limits.cases;
         let summary = play(&player, &limits, &|_, _| {}).map_err(broken)?;
         let each = summary.seconds / summary.cases.max(1) as f64;
         whole.absorb(summary);
-        if whole.deaths >= DEATHS && whole.cases < most {
+        if whole.deaths >= DEATHS && next < most {
             reason = Some(format!("{} processes had died", whole.deaths));
             break;
         }
-        let fits = |count: &u64| *count as f64 * each <= ENOUGH.as_secs_f64();
+        let parts = f64::from(shard.map_or(1, |shard| shard.count));
+        let fits = |count: &u64| *count as f64 / parts * each <= ENOUGH.as_secs_f64();
         // The first portion learns the texts, so it decides only about the next.
-        let wanted = if whole.cases <= PORTIONS[0] { most.min(PORTIONS[1]) } else { most };
+        let wanted = if next <= PORTIONS[0] { most.min(PORTIONS[1]) } else { most };
         if portion != USUAL && !fits(&wanted) {
             let fewer = FEWER.into_iter().find(fits).unwrap_or(0);
-            most = fewer.clamp(whole.cases, most.max(whole.cases));
+            most = fewer.clamp(next, most.max(next));
             reason = Some(format!("the library is slow: {:.0} ms a program", each * 1000.0));
         }
     }
     let mut findings: BTreeMap<(RequirementId, String), (u64, Finding)> = BTreeMap::new();
+    let mut reproducers = Vec::new();
     for case in whole.failing.iter().take(SHOWN) {
         let attempts = if hangs(case, &player).map_err(broken)? { ATTEMPTS_AT_HANGS } else { ATTEMPTS };
         let failing = reduce(&player, case, attempts).map_err(broken)?;
+        let mut shown = false;
         for finding in failing.fault.findings.iter().filter(|one| !limits.ignored.contains(&one.requirement))
         {
+            if !std::mem::replace(&mut shown, true) {
+                reproducers.push(repro::reproducer(&player, &failing, SEED, place(case.number)));
+            }
             let mut finding = finding.clone();
             let calls = crate::shrink::places(&failing.program).len();
             finding.call = format!("{}, the last of {calls} steps", finding.call);
@@ -140,7 +158,7 @@ pub fn run(
     let generated = Generated { programs: whole.cases, seed: SEED, reason };
     let mut findings: Vec<(u64, Finding)> = findings.into_values().collect();
     findings.sort_by_key(|(case, finding)| (*case, finding.requirement));
-    Ok(Share { generated, findings, checks: whole.checks })
+    Ok(Share { generated, findings, checks: whole.checks, coverage: whole.coverage, reproducers })
 }
 
 /// Whether the case ends at a deadline.

@@ -70,7 +70,7 @@ fn describe(text: &mut String, word: &str, one: &RequirementResult, wanted: impl
         let _ = writeln!(text, "  again     {}", failure.rerun);
     }
     if failures.len() > SHOWN {
-        let _ = writeln!(text, "  and {} more like it", failures.len() - SHOWN);
+        let _ = writeln!(text, "  and {} more like it; --json FILE has them all", failures.len() - SHOWN);
     }
     let _ = writeln!(text, "  why       worker-conformance explain {}", one.id);
     if let Some(reason) = &one.reason {
@@ -80,13 +80,9 @@ fn describe(text: &mut String, word: &str, one: &RequirementResult, wanted: impl
 }
 
 fn summary(text: &mut String, result: &RunResult) {
-    let level = match result.level {
-        Conformance::Core => "core",
-        Conformance::Strict => "strict",
-    };
     let _ = writeln!(text, "library   {}", result.library.path);
     let _ = writeln!(text, "sha256    {}", result.library.sha256);
-    let _ = writeln!(text, "contract  {}, level {level}", result.contract.version);
+    let _ = writeln!(text, "contract  {}, level {}", result.contract.version, result.level.word());
     let checks: u64 = result.requirements.iter().map(|one| one.checks).sum();
     let _ = writeln!(
         text,
@@ -102,6 +98,15 @@ fn summary(text: &mut String, result: &RunResult) {
         let _ = write!(text, "generated programs: {} of seed {}", generated.programs, generated.seed);
         let reason = generated.reason.as_ref().map_or(String::new(), |reason| format!(", as {reason}"));
         let _ = writeln!(text, "{reason}");
+    }
+    if !result.waiver_problems.is_empty() {
+        let _ = writeln!(text, "waivers that must not stay as they are, which fails the run:");
+    }
+    for problem in &result.waiver_problems {
+        let _ = writeln!(text, "  {problem}");
+    }
+    if let Some(shard) = result.selection.shard {
+        let _ = writeln!(text, "shard     {shard}: the verdict is about this part; `report merge` joins all");
     }
     let _ = writeln!(text, "verdict   {}", result.verdict.word());
     if result.verdict == Verdict::Incomplete {

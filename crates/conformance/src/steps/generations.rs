@@ -61,6 +61,7 @@ async fn takes_rest(conversation: &mut Conversation, job: String, name: String) 
 async fn new_process(conversation: &mut Conversation) {
     conversation.end_session().await;
     conversation.options.fresh = true;
+    conversation.step_done();
 }
 
 /// How the tokens of a job are fetched.

@@ -60,6 +60,7 @@ async fn runs_architecture(conversation: &mut Conversation, architecture: String
 #[given("a process that is watched after every call")]
 async fn watched(conversation: &mut Conversation) {
     conversation.options.watch = true;
+    conversation.step_done();
 }
 
 fn or<'a>(text: &'a str, usual: &'a str) -> &'a str {
