@@ -50,18 +50,14 @@ fn play(request: &Request, case: &Case) -> Result<Completion, Failed> {
     if open.applies && counts { Err(reason.into()) } else { Ok(Completion::ignored_with(reason)) }
 }
 
-/// The requirement that the scenario did not come to judge, if it was hindered or judged none. That it judges one of its
-/// tags and leaves another to its neighbours is no hindrance.
+/// The requirement that the scenario did not come to judge, because it was hindered, does not apply, or was not played at
+/// all. That a scenario which was played to its end leaves one of its tags to its neighbours is no hindrance.
 fn open<'r>(result: &'r RunResult, case: &Case) -> Option<&'r RequirementResult> {
-    let own = || result.requirements.iter().filter(move |one| case.tags.contains(&one.id));
-    let mut not_verified = own().filter(|one| one.status == Status::NotVerified);
     let hindered =
-        |one: &&RequirementResult| one.reason.as_ref().is_some_and(|reason| reason.starts_with(&case.place));
-    if let Some(one) = not_verified.clone().find(hindered) {
-        return Some(one);
-    }
-    let judged = own().any(|one| one.status != Status::NotVerified);
-    if judged { None } else { not_verified.next() }
+        |one: &RequirementResult| one.reason.as_ref().is_some_and(|reason| reason.starts_with(&case.place));
+    let own = result.requirements.iter().filter(|one| case.tags.contains(&one.id));
+    own.filter(|one| one.status == Status::NotVerified)
+        .find(|one| result.scenarios == 0 || !one.applies || hindered(one))
 }
 
 /// The failures that count, as text; empty if there are none.
