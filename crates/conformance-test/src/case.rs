@@ -43,6 +43,9 @@ fn play(request: &Request, case: &Case) -> Result<Completion, Failed> {
     if !failures.is_empty() {
         return Err(failures.into());
     }
+    if result.scenarios == 0 {
+        return Err("the scenario was not played: the library cannot be loaded; see library::".into());
+    }
     let Some(open) = open(&result, case) else { return Ok(Completion::Completed) };
     let reason = format!("{} is not verified: {}", open.id, open.reason.as_deref().unwrap_or_default());
     let injected = open.id.requirement().needs.is_none() || request.profile.faults.contains_key(&open.id);
@@ -50,14 +53,12 @@ fn play(request: &Request, case: &Case) -> Result<Completion, Failed> {
     if open.applies && counts { Err(reason.into()) } else { Ok(Completion::ignored_with(reason)) }
 }
 
-/// The requirement that the scenario did not come to judge, because it was hindered, does not apply, or was not played at
-/// all. That a scenario which was played to its end leaves one of its tags to its neighbours is no hindrance.
+/// The requirement that the scenario did not come to judge, because it was hindered or does not apply. That a scenario which was played to its end leaves one of its tags to its neighbours is no hindrance.
 fn open<'r>(result: &'r RunResult, case: &Case) -> Option<&'r RequirementResult> {
     let hindered =
         |one: &RequirementResult| one.reason.as_ref().is_some_and(|reason| reason.starts_with(&case.place));
     let own = result.requirements.iter().filter(|one| case.tags.contains(&one.id));
-    own.filter(|one| one.status == Status::NotVerified)
-        .find(|one| result.scenarios == 0 || !one.applies || hindered(one))
+    own.filter(|one| one.status == Status::NotVerified).find(|one| !one.applies || hindered(one))
 }
 
 /// The failures that count, as text; empty if there are none.
