@@ -104,6 +104,16 @@ inline int __dp4a(int a, int b, int sum) {
     return sum;
 }
 
+/// Four bytes of eight, by the nibbles of `selector`; signs are not replicated here.
+inline unsigned __byte_perm(unsigned a, unsigned b, unsigned selector) {
+    const std::uint64_t both = static_cast<std::uint64_t>(b) << 32 | a;
+    unsigned chosen = 0;
+    for (unsigned i = 0; i < 4; ++i) {
+        chosen |= static_cast<unsigned>(both >> (selector >> (4 * i) & 7u) * 8 & 255u) << (8 * i);
+    }
+    return chosen;
+}
+
 template <class T>
 T __ldg(const T* pointer) {
     return *pointer;

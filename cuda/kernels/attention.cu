@@ -132,6 +132,24 @@ __device__ float softmax(float* scores, int positions, double* scratch) {
     return static_cast<float>(1.0 / total);
 }
 
+/// Sum of `used` of `lanes` numbers, `stride` apart, by halves; in registers, since barriers take longer for
+/// a single token.
+template <int lanes>
+__device__ __forceinline__ float sum_by_halves(const float* from, int stride, int used) {
+    float sums[lanes];
+#pragma unroll
+    for (int lane = 0; lane < lanes; ++lane) sums[lane] = lane < used ? from[lane * stride] : 0.0f;
+#pragma unroll
+    for (int left = lanes / 2; left > 0; left /= 2) {
+        // What lies past the last position is zero, and nothing changes where nothing is added.
+#pragma unroll
+        for (int lane = 0; lane < lanes / 2; ++lane) {
+            if (lane < left && left < used) sums[lane] += sums[lane + left];
+        }
+    }
+    return sums[0];
+}
+
 /// Probabilities times values: `out` (head_size). Position p goes to sum p % lanes; `last` is the value of the last
 /// one.
 template <int lanes>
@@ -181,11 +199,15 @@ __device__ void sum_values(float* out, const float* scores, float inverse, const
             }
         }
         __syncthreads();
-        for (int left = used / 2; left > 0; left /= 2) {
-            for (int i = thread; i < left * width; i += threads) sums[i] += sums[i + left * width];
-            __syncthreads();
+        if constexpr (lanes == single_lanes) {
+            for (int i = thread; i < width; i += threads) out[begin + i] = sum_by_halves<lanes>(sums + i, width, used);
+        } else {
+            for (int left = used / 2; left > 0; left /= 2) {
+                for (int i = thread; i < left * width; i += threads) sums[i] += sums[i + left * width];
+                __syncthreads();
+            }
+            for (int i = thread; i < width; i += threads) out[begin + i] = sums[i];
         }
-        for (int i = thread; i < width; i += threads) out[begin + i] = sums[i];
         __syncthreads();
     }
 }

@@ -168,13 +168,17 @@ __device__ __forceinline__ void store_bytes_quad(char* column, const float (&val
     }
     const float scale = largest / 127.0f;
     const float inverse = largest == 0.0f ? 0.0f : 127.0f / largest;
-    int quants[4];
-    int sum = 0;
+    unsigned bytes[4];
+#pragma unroll
     for (int j = 0; j < 4; ++j) {
-        quants[j] = quant_of(values[j] * inverse, 0);
-        sum += quants[j];
+        // On top of the bits of 1.5 * 2^23 the nearest integer is the last byte; NaN becomes zero.
+        const float scaled = values[j] * inverse;
+        bytes[j] = __float_as_uint((scaled == scaled ? fminf(fmaxf(scaled, -127.0f), 127.0f) : 0.0f) + 12582912.0f);
     }
-    words[(unit * 8 + word) * 4 + place] = packed_word(quants);
+    const unsigned packed =
+        __byte_perm(__byte_perm(bytes[0], bytes[1], 0x0040), __byte_perm(bytes[2], bytes[3], 0x0040), 0x5410);
+    int sum = __dp4a(static_cast<int>(packed), 0x01010101, 0);
+    words[(unit * 8 + word) * 4 + place] = packed;
     for (int distance = 4; distance > 0; distance /= 2) sum += __shfl_xor_sync(all_lanes, sum, distance);
     if (word == 0) {
         scales[unit * 4 + place] = round_to_half(scale);
@@ -186,7 +190,7 @@ __device__ __forceinline__ void store_bytes_quad(char* column, const float (&val
 __device__ __forceinline__ void store_bytes(char* column, const float* x, int columns, const Normaliser& by) {
     const int units = units_of(columns);
     const int within = static_cast<int>(threadIdx.x) % warp_size * 4;
-    constexpr int ahead = 4;
+    constexpr int ahead = 6;
     const int warps = static_cast<int>(blockDim.x) / warp_size;
     for (int begin = static_cast<int>(threadIdx.x) / warp_size; begin < units; begin += ahead * warps) {
         Quad quads[ahead];

@@ -23,7 +23,7 @@ constexpr std::size_t plain_shared_bytes = 48 << 10;
 constexpr std::size_t most_shared_bytes = 96 << 10;
 /// Part of a multiprocessor's first-level memory that is shared memory, in percent. The same for all kernels, since
 /// those that differ do not run side by side; with the context's preference for the cache one block alone would fit.
-constexpr int shared_percent = 50;
+constexpr int shared_percent = 100;
 
 #ifdef WORKER_CUDA_HOST
 

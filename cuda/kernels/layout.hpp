@@ -40,6 +40,27 @@ WORKER_BOTH constexpr std::size_t padded(std::size_t bytes) { return (bytes + 15
 
 WORKER_BOTH constexpr int units_of(int columns) { return (columns + unit_columns - 1) / unit_columns; }
 
+/// Bytes of a unit in each plane of a packed row; 0 past the last plane.
+struct Planes {
+    int bytes[4];
+
+    WORKER_BOTH constexpr int count() const {
+        int planes = 0;
+        while (planes < 4 && bytes[planes] != 0) ++planes;
+        return planes;
+    }
+
+    /// Where a plane begins in a row of `units`.
+    WORKER_BOTH constexpr std::size_t offset(int plane, int units) const {
+        std::size_t at = 0;
+        for (int i = 0; i < plane; ++i) at += padded(static_cast<std::size_t>(bytes[i]) * static_cast<unsigned>(units));
+        return at;
+    }
+
+    /// Bytes of a row of `units`.
+    WORKER_BOTH constexpr std::size_t row(int units) const { return offset(count(), units); }
+};
+
 /// How activations are stored while they meet weights of a type.
 enum class Format {
     Float,   ///< (columns) floats, in order.

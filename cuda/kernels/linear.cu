@@ -73,8 +73,9 @@ cudaError_t launch_products(const Input& input, const Product* products, int cou
     arguments.norm = input.norm;
 
     const Format format = format_of(first.type);
-    const bool one_token = input.tokens == 1 && input.phase == Phase::Single &&
-                           column_bytes(format, input.columns) + most_warps * sizeof(double) <= most_shared_bytes;
+    const bool one_token =
+        input.tokens == 1 && input.phase == Phase::Single &&
+        column_bytes(format, input.columns) + most_warps * sizeof(double) + most_ring_bytes <= most_shared_bytes;
     if (!one_token) {
         const cudaError_t status = store_columns(format, input, stream);
         if (status != cudaSuccess) return status;

@@ -2,12 +2,13 @@
 /// The kernels that multiply matrices with activations, for every kind of row (`rows_*.cuh`).
 ///
 /// One token (decode): every block normalises and stores the activations in its own shared memory, then its warps walk
-/// over rows; each weight is read once, with 16-byte loads, up to eight of them a thread under way at a time. That is
-/// bound by bandwidth. Several tokens (prefill): columns are stored in the workspace first; then each thread multiplies
-/// a weight that it has unpacked with `Row::together` tokens, whose columns the L1 cache holds.
+/// over rows; each weight is read once, 16 bytes a thread at a time, by way of a ring in shared memory. That is bound
+/// by bandwidth. Several tokens (prefill): columns are stored in the workspace first; then each thread multiplies a
+/// weight that it has unpacked with `Row::together` tokens, whose columns the L1 cache holds.
 #pragma once
 
 #include "exp.cuh"
+#include "ring.cuh"
 #include "rows_super.cuh"
 
 namespace worker::kernels {
@@ -45,7 +46,7 @@ __device__ __forceinline__ void multiply_row(float (&results)[together], const c
     const int steps = Row::steps(columns);
 #pragma unroll
     for (int i = 0; i < steps_ahead; ++i) {
-        if (i < steps) next[i] = Row::load(row, columns, i, lane);
+        if (i < steps) next[i] = Row::load(Direct{}, row, columns, i, lane);
     }
     // Unrolled, sums would not fit into registers; moving what is on its way costs little beside eight tokens.
 #pragma unroll 1
@@ -53,17 +54,16 @@ __device__ __forceinline__ void multiply_row(float (&results)[together], const c
         const typename Row::Weights weights = next[0];
 #pragma unroll
         for (int i = 0; i + 1 < steps_ahead; ++i) next[i] = next[i + 1];
-        if (step + steps_ahead < steps) next[steps_ahead - 1] = Row::load(row, columns, step + steps_ahead, lane);
+        if (step + steps_ahead < steps) {
+            next[steps_ahead - 1] = Row::load(Direct{}, row, columns, step + steps_ahead, lane);
+        }
 #pragma unroll
-        for (int t = 0; t < together; ++t) Row::add(sums[t], weights, stored + offsets[t], columns, step, lane);
+        for (int t = 0; t < together; ++t)
+            Row::template add<false>(sums[t], weights, stored + offsets[t], columns, step, lane);
     }
 #pragma unroll
     for (int t = 0; t < together; ++t) results[t] = Row::finish(sums[t], row, stored + offsets[t], columns, lane);
 }
-
-/// Rows that a warp works on at once.
-template <class Row>
-constexpr int rows_of_warp = warp_size / Row::threads;
 
 __device__ __forceinline__ float finished(const RowSet& set, float sum, int row, std::size_t at) {
     if (set.bias != nullptr) sum += set.bias[row];
@@ -90,6 +90,13 @@ struct Walk {
         return turn * rows_of_warp<Row> + static_cast<int>(threadIdx.x) % warp_size / Row::threads;
     }
 
+    /// Row `i` of this turn; past the last row, that one once more.
+    __device__ __forceinline__ const char* row_data(const LinearArguments& arguments, int i) const {
+        const int last = arguments.sets[set].rows - 1;
+        const int wanted = turn * rows_of_warp<Row> + i;
+        return arguments.sets[set].data + static_cast<std::size_t>(wanted < last ? wanted : last) * arguments.row_bytes;
+    }
+
     __device__ __forceinline__ void next(const LinearArguments& arguments) {
         if constexpr (gate_and_up) {
             turn += set * stride;
@@ -113,9 +120,7 @@ struct Walk {
             return;
         }
         // Threads past the last row go along, for the exchanges within the warp, and write nothing.
-        const int last = arguments.sets[set].rows - 1;
-        const int mine = row() < last ? row() : last;
-        data = arguments.sets[set].data + static_cast<std::size_t>(mine) * arguments.row_bytes;
+        data = row_data(arguments, static_cast<int>(threadIdx.x) % warp_size / Row::threads);
     }
 
     __device__ static __forceinline__ int turns_of(int rows) {
@@ -123,29 +128,24 @@ struct Walk {
     }
 };
 
-/// Decode. Shared memory: doubles (most_warps), then the column. Grid: any; warps take turns of rows.
+/// Decode. Shared memory: doubles (most_warps), the ring of each warp, then the column. Grid: any; warps take turns of
+/// rows.
 ///
-/// `Row::ahead` loads of a thread are always under way: the place of a step is filled again before that step is
-/// multiplied, from row to row; the first ones are fetched while the previous kernel ends and the activations are
-/// stored.
+/// Weights go through shared memory, since registers cannot hold as many as must be on their way; the first ones are
+/// fetched while the previous kernel ends and the activations are stored.
 template <class Row, bool gate_and_up>
 __global__ void __launch_bounds__(256, 2) one_token_kernel(const LinearArguments arguments) {
     char* const memory = shared_memory();
-    char* const column = memory + most_warps * sizeof(double);
     const int columns = arguments.columns;
     const int steps = Row::steps(columns);
     const int lane = static_cast<int>(threadIdx.x) % Row::threads;
     const int warps = static_cast<int>(blockDim.x) / warp_size;
-    Walk<Row, gate_and_up> walk(arguments,
-                                static_cast<int>(blockIdx.x) * warps + static_cast<int>(threadIdx.x) / warp_size,
+    const int warp = static_cast<int>(threadIdx.x) / warp_size;
+    char* const rings = memory + most_warps * sizeof(double);
+    char* const column = rings + static_cast<unsigned>(warps) * ring_bytes<Row>;
+    Walk<Row, gate_and_up> walk(arguments, static_cast<int>(blockIdx.x) * warps + warp,
                                 static_cast<int>(gridDim.x) * warps);
-    typename Row::Weights ahead[Row::ahead] = {};
-    if (walk.data != nullptr) {
-#pragma unroll
-        for (int i = 0; i < Row::ahead; ++i) {
-            if (i < steps) ahead[i] = Row::load(walk.data, columns, i, lane);
-        }
-    }
+    Ring<Row, Walk<Row, gate_and_up>> ring(arguments, rings + static_cast<unsigned>(warp) * ring_bytes<Row>, walk);
     const EarlyNorm<Row::format> early(arguments.norm, columns);
 
     wait_for_previous();
@@ -155,24 +155,24 @@ __global__ void __launch_bounds__(256, 2) one_token_kernel(const LinearArguments
     while (walk.data != nullptr) {
         const Walk<Row, gate_and_up> here = walk;
         walk.next(arguments);
-        // What is fetched past the last row is not used; a branch would cost more.
-        const char* const next = walk.data != nullptr ? walk.data : here.data;
         typename Row::Sums sums;
-        const auto take = [&](typename Row::Weights& place, int step, int i) {
-            const typename Row::Weights now = place;
-            const bool wraps = step + Row::ahead >= steps;
-            place = Row::load(wraps ? next : here.data, columns, wraps ? i : step + Row::ahead, lane);
-            Row::add(sums, now, column, columns, step, lane);
-        };
+        constexpr int together = steps_of_group<Row>;
         int first = 0;
-        // Without branches, so that the steps of a batch overlap.
-        for (; first + Row::ahead <= steps; first += Row::ahead) {
+        for (; (first + together) * Row::step_columns <= columns; first += together) {
+            const char* const row = ring.next(arguments);
 #pragma unroll
-            for (int i = 0; i < Row::ahead; ++i) take(ahead[i], first + i, i);
+            for (int i = 0; i < together; ++i) {
+                Row::template add<true>(sums, Row::load(Plain{}, row, group_columns<Row>, i, lane), column, columns,
+                                        first + i, lane);
+            }
         }
-#pragma unroll
-        for (int i = 0; i < Row::ahead; ++i) {
-            if (first + i < steps) take(ahead[i], first + i, i);
+        if (first < steps) {
+            const char* const row = ring.next(arguments);
+#pragma unroll 1
+            for (int i = 0; first + i < steps; ++i) {
+                Row::template add<false>(sums, Row::load(Plain{}, row, group_columns<Row>, i, lane), column, columns,
+                                         first + i, lane);
+            }
         }
         const float result = Row::finish(sums, here.data, column, columns, lane);
         const RowSet& set = arguments.sets[here.set];
@@ -255,13 +255,18 @@ cudaError_t launch_one_token(const LinearArguments& arguments, int multiprocesso
     }
     // No more blocks than run at the same time: each stores the activations once. Small ones while there is little to
     // do.
-    const int warps = turns >= multiprocessors * 4 ? 8 : 4;
+    int warps = turns >= multiprocessors * 4 ? 8 : 4;
+    const auto shared = [&](int of) {
+        return most_warps * sizeof(double) + static_cast<unsigned>(of) * ring_bytes<Row> +
+               column_bytes(Row::format, arguments.columns);
+    };
+    while (warps > 1 && shared(warps) > most_shared_bytes) warps /= 2;
+    if (shared(warps) > most_shared_bytes) return cudaErrorInvalidValue;
     const int most_blocks = multiprocessors * (16 / warps);
     const int blocks = (turns + warps - 1) / warps;
-    const std::size_t shared = most_warps * sizeof(double) + column_bytes(Row::format, arguments.columns);
     return launch(one_token_kernel<Row, gate_and_up>,
                   dim3(static_cast<unsigned>(blocks < most_blocks ? blocks : most_blocks)),
-                  dim3(static_cast<unsigned>(warps * warp_size)), shared, stream, arguments);
+                  dim3(static_cast<unsigned>(warps * warp_size)), shared(warps), stream, arguments);
 }
 
 template <class Row, bool gate_and_up>
@@ -281,14 +286,15 @@ cudaError_t launch_tokens(const LinearArguments& arguments, cudaStream_t stream)
     return cudaSuccess;
 }
 
-template <class Row>
+template <class Single, class Several>
 cudaError_t launch_rows(const LinearArguments& arguments, bool gate_and_up, bool one_token, int multiprocessors,
                         cudaStream_t stream) {
     if (one_token) {
-        return gate_and_up ? launch_one_token<Row, true>(arguments, multiprocessors, stream)
-                           : launch_one_token<Row, false>(arguments, multiprocessors, stream);
+        return gate_and_up ? launch_one_token<Single, true>(arguments, multiprocessors, stream)
+                           : launch_one_token<Single, false>(arguments, multiprocessors, stream);
     }
-    return gate_and_up ? launch_tokens<Row, true>(arguments, stream) : launch_tokens<Row, false>(arguments, stream);
+    return gate_and_up ? launch_tokens<Several, true>(arguments, stream)
+                       : launch_tokens<Several, false>(arguments, stream);
 }
 
 }  // namespace worker::kernels

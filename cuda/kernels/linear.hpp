@@ -17,9 +17,10 @@ struct LinearLaunch {
     cudaStream_t stream;
 };
 
-template <class Row>
+/// `Single` has the rows of a single token, `Several` those of a prompt: the same numbers, shared by other threads.
+template <class Single, class Several = Single>
 cudaError_t launch_rows(const LinearArguments& arguments, const LinearLaunch& how) {
-    return launch_rows<Row>(arguments, how.gate_and_up, how.one_token, how.multiprocessors, how.stream);
+    return launch_rows<Single, Several>(arguments, how.gate_and_up, how.one_token, how.multiprocessors, how.stream);
 }
 
 cudaError_t launch_float_rows(const LinearArguments& arguments, const LinearLaunch& how);

@@ -8,10 +8,12 @@ namespace worker::kernels {
 cudaError_t launch_small_rows(const LinearArguments& arguments, const LinearLaunch& how) {
     switch (how.type) {
         case TensorType::Q8_0:
-            return launch_rows<Q8Row>(arguments, how);
+            return launch_rows<Q8Row<true>, Q8Row<false>>(arguments, how);
         case TensorType::Q4_0:
-            return how.order == Order::Blocks ? launch_rows<NibbleRow<TensorType::Q4_0, true>>(arguments, how)
-                                              : launch_rows<NibbleRow<TensorType::Q4_0>>(arguments, how);
+            return how.order == Order::Blocks
+                       ? launch_rows<NibbleRow<TensorType::Q4_0, true, true>, NibbleRow<TensorType::Q4_0, true>>(
+                             arguments, how)
+                       : launch_rows<NibbleRow<TensorType::Q4_0>>(arguments, how);
         case TensorType::Q4_1:
             return launch_rows<NibbleRow<TensorType::Q4_1>>(arguments, how);
         case TensorType::Q5_0:

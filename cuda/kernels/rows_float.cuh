@@ -6,7 +6,9 @@
 ///   `together`: tokens of a prompt that share an unpacked weight, as many as registers hold; `ahead`: steps of a
 ///   single token's product that are on their way, likewise;
 /// - `Weights load(row, columns, step, lane)`: a step's quants and scales, in registers;
-/// - `add(sums, weights, column, columns, step, lane)`: multiplies them with the column's;
+/// - `add<is_whole>(sums, weights, column, columns, step, lane)`: multiplies them with the column's; `is_whole`: the
+/// step
+///   has all of its units;
 /// - `finish(sums, row, column, columns, lane)`: the product, in all threads of the row.
 /// Which element goes to which sum, and how the sums are added up, is the order of the CPU reference.
 #pragma once
@@ -15,23 +17,30 @@
 
 namespace worker::kernels {
 
-/// Weights that a kernel reads once: past the L1 cache, but kept in the L2, where small models stay from token to
-/// token.
-__device__ __forceinline__ uint4 stream16(const char* at) {
+/// Weights from device memory into registers: past the L1 cache, but kept in the L2, where small models stay from token
+/// to token. Scales and the like, which the threads of a row share, go through the L1.
+struct Direct {
+    __device__ __forceinline__ uint4 load16(const char* at) {
 #ifdef __CUDA_ARCH__
-    uint4 words;
-    asm("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
-        : "=r"(words.x), "=r"(words.y), "=r"(words.z), "=r"(words.w)
-        : "l"(at));
-    return words;
+        uint4 words;
+        asm("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+            : "=r"(words.x), "=r"(words.y), "=r"(words.z), "=r"(words.w)
+            : "l"(at));
+        return words;
 #else
-    return *reinterpret_cast<const uint4*>(at);
+        return *reinterpret_cast<const uint4*>(at);
 #endif
-}
+    }
+    __device__ __forceinline__ uint2 load8(const char* at) { return __ldg(reinterpret_cast<const uint2*>(at)); }
+    __device__ __forceinline__ unsigned load4(const char* at) { return __ldg(reinterpret_cast<const unsigned*>(at)); }
+};
 
-/// Scales and the like, which the threads of a row share.
-__device__ __forceinline__ uint2 stream8(const char* at) { return __ldg(reinterpret_cast<const uint2*>(at)); }
-__device__ __forceinline__ unsigned stream4(const char* at) { return __ldg(reinterpret_cast<const unsigned*>(at)); }
+/// Weights from shared memory, or from wherever plain loads reach.
+struct Plain {
+    __device__ __forceinline__ uint4 load16(const char* at) { return *reinterpret_cast<const uint4*>(at); }
+    __device__ __forceinline__ uint2 load8(const char* at) { return *reinterpret_cast<const uint2*>(at); }
+    __device__ __forceinline__ unsigned load4(const char* at) { return *reinterpret_cast<const unsigned*>(at); }
+};
 
 /// Adds up `width` lanes of `threads` threads by halves, `width / threads` neighbours a thread, all threads a power of
 /// two. Exchanges halve what a thread holds as they go, so that `width` sums cost about `width / threads` exchanges and
@@ -79,7 +88,8 @@ struct FloatRow {
     static constexpr int threads = lanes / held;
     static constexpr int step_columns = lanes;
     static constexpr int together = 8;
-    static constexpr int ahead = 8;
+    static constexpr int unit = lanes;
+    static constexpr Planes planes = {{held == 4 ? 4 * lanes : 2 * lanes}};
     using Weights = uint4;
     struct Sums {
         float lane[held] = {};
@@ -87,10 +97,12 @@ struct FloatRow {
 
     __device__ static __forceinline__ int steps(int columns) { return columns / lanes; }
 
-    __device__ static __forceinline__ Weights load(const char* row, int, int step, int lane) {
-        return stream16(row + (static_cast<std::size_t>(step) * threads + static_cast<unsigned>(lane)) * 16);
+    template <class Source>
+    __device__ static __forceinline__ Weights load(Source source, const char* row, int, int step, int lane) {
+        return source.load16(row + (static_cast<std::size_t>(step) * threads + static_cast<unsigned>(lane)) * 16);
     }
 
+    template <bool is_whole>
     __device__ static __forceinline__ void add(Sums& sums, const Weights& weights, const char* column, int columns,
                                                int step, int lane) {
         const unsigned words[4] = {weights.x, weights.y, weights.z, weights.w};
@@ -185,7 +197,8 @@ struct Mxfp4Row {
     static constexpr int threads = 4;
     static constexpr int step_columns = unit_columns;
     static constexpr int together = 8;
-    static constexpr int ahead = 8;
+    static constexpr int unit = unit_columns;
+    static constexpr Planes planes = {{64, 4}};
     struct Weights {
         uint4 words;
         unsigned exponents;
@@ -196,10 +209,11 @@ struct Mxfp4Row {
 
     __device__ static __forceinline__ int steps(int columns) { return units_of(columns); }
 
-    __device__ static __forceinline__ Weights load(const char* row, int columns, int step, int lane) {
+    template <class Source>
+    __device__ static __forceinline__ Weights load(Source source, const char* row, int columns, int step, int lane) {
         const std::size_t words = static_cast<std::size_t>(units_of(columns)) * 64;
-        return {stream16(row + static_cast<std::size_t>(step) * 64 + static_cast<unsigned>(lane) * 16),
-                stream4(row + words + static_cast<std::size_t>(step) * 4)};
+        return {source.load16(row + static_cast<std::size_t>(step) * 64 + static_cast<unsigned>(lane) * 16),
+                source.load4(row + words + static_cast<std::size_t>(step) * 4)};
     }
 
     /// As a half, e2m1 with its bits in place is 2^14 times too small, below the normal range too.
@@ -212,6 +226,7 @@ struct Mxfp4Row {
         return exponent == 0 ? __uint_as_float(0x00400000u) : __uint_as_float(exponent << 23);
     }
 
+    template <bool is_whole>
     __device__ static __forceinline__ void add(Sums& sums, const Weights& weights, const char* column, int columns,
                                                int step, int lane) {
         const unsigned words[4] = {weights.words.x, weights.words.y, weights.words.z, weights.words.w};

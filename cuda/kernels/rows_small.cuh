@@ -42,13 +42,28 @@ __device__ __forceinline__ float4 column_sums(const char* column, int units, int
                                             static_cast<std::size_t>(unit) * 16);
 }
 
-/// Q8_0: thread l holds word l of each block.
+/// Adds a step of two units to the sum of a row, in their order, where half of its threads have the one and half the
+/// other: the sum goes through the first half to the second, and back. `with_mine(sum)` adds a thread's own unit.
+template <int half, class WithMine>
+__device__ __forceinline__ float add_both_units(float sum, bool is_second, bool is_there, WithMine with_mine) {
+    const float first = with_mine(sum);
+    const float from_first = __shfl_xor_sync(all_lanes, first, half);
+    const float second = is_there ? with_mine(from_first) : from_first;
+    const float from_second = __shfl_xor_sync(all_lanes, second, half);
+    return is_second ? second : from_second;
+}
+
+/// Q8_0: thread l of eight holds word l of each block. `paired`: sixteen threads share a row, the second eight are one
+/// unit ahead, and a step is two units; a single token has rows for too few threads otherwise.
+template <bool paired>
 struct Q8Row {
     static constexpr Format format = Format::Bytes;
-    static constexpr int threads = 8;
-    static constexpr int step_columns = unit_columns;
+    static constexpr int threads = paired ? 16 : 8;
+    static constexpr int step_units = threads / 8;
+    static constexpr int step_columns = unit_columns * step_units;
     static constexpr int together = 8;
-    static constexpr int ahead = 8;
+    static constexpr int unit = unit_columns;
+    static constexpr Planes planes = {{128, 8}};
     struct Weights {
         uint4 words;
         uint2 scales;
@@ -57,42 +72,57 @@ struct Q8Row {
         float sum = 0;
     };
 
-    __device__ static __forceinline__ int steps(int columns) { return units_of(columns); }
-
-    __device__ static __forceinline__ Weights load(const char* row, int columns, int step, int lane) {
-        const std::size_t words = static_cast<std::size_t>(units_of(columns)) * 128;
-        return {stream16(row + static_cast<std::size_t>(step) * 128 + static_cast<unsigned>(lane) * 16),
-                stream8(row + words + static_cast<std::size_t>(step) * 8)};
+    __device__ static __forceinline__ int steps(int columns) {
+        return (units_of(columns) + step_units - 1) / step_units;
     }
 
+    template <class Source>
+    __device__ static __forceinline__ Weights load(Source source, const char* row, int columns, int step, int lane) {
+        const int units = units_of(columns);
+        const auto unit = static_cast<std::size_t>(step * step_units + (paired ? lane / 8 : 0));
+        return {source.load16(row + unit * 128 + static_cast<unsigned>(lane) % 8 * 16),
+                source.load8(row + static_cast<std::size_t>(units) * 128 + unit * 8)};
+    }
+
+    template <bool is_whole>
     __device__ static __forceinline__ void add(Sums& sums, const Weights& weights, const char* column, int columns,
                                                int step, int lane) {
         const int units = units_of(columns);
+        const bool is_second = paired && lane >= 8;
+        const int wanted = step * step_units + (is_second ? 1 : 0);
+        const int unit = !paired || is_whole || wanted < units ? wanted : units - 1;
         const unsigned words[4] = {weights.words.x, weights.words.y, weights.words.z, weights.words.w};
         int x[4];
         float scales[4];
-        column_words(x, column, step, lane);
-        unit_scales(scales, weights.scales, column_scales(column, units, step));
+        float exact[4];
+        column_words(x, column, unit, lane % 8);
+        unit_scales(scales, weights.scales, column_scales(column, units, unit));
 #pragma unroll
         for (int block = 0; block < 4; ++block) {
-            const int exact = __dp4a(static_cast<int>(words[block]), x[block], exact_zero);
-            sums.sum = fmaf(scales[block], exact_float(exact), sums.sum);
+            exact[block] = exact_float(__dp4a(static_cast<int>(words[block]), x[block], exact_zero));
+        }
+        const auto with_mine = [&](float sum) {
+#pragma unroll
+            for (int block = 0; block < 4; ++block) sum = fmaf(scales[block], exact[block], sum);
+            return sum;
+        };
+        if constexpr (paired) {
+            sums.sum = add_both_units<8>(sums.sum, is_second, is_whole || wanted < units, with_mine);
+        } else {
+            sums.sum = with_mine(sums.sum);
         }
     }
 
     __device__ static __forceinline__ float finish(Sums& sums, const char*, const char*, int, int) {
         float sum = sums.sum;
-        for (int distance = threads / 2; distance > 0; distance /= 2) {
-            sum += __shfl_xor_sync(all_lanes, sum, distance);
-        }
+        for (int distance = 4; distance > 0; distance /= 2) sum += __shfl_xor_sync(all_lanes, sum, distance);
         return sum;
     }
 };
 
 /// Nibbles, with or without a fifth bit, a minimum, and whole blocks: thread w of four holds words w and w + 4, the
-/// low and the high nibbles of its bytes. With whole blocks eight threads share a row: the second four are one unit
-/// ahead, and a step is two units.
-template <TensorType type, bool whole_blocks = false>
+/// low and the high nibbles of its bytes. `paired`: eight threads share a row, as with Q8_0; with whole blocks only.
+template <TensorType type, bool whole_blocks = false, bool paired = false>
 struct NibbleRow {
     static constexpr bool has_fifth = type == TensorType::Q5_0 || type == TensorType::Q5_1;
     static constexpr bool has_minimum = type == TensorType::Q4_1 || type == TensorType::Q5_1;
@@ -102,11 +132,14 @@ struct NibbleRow {
                                                : static_cast<int>(0xf8f8f8f8u);
     static constexpr int zero = whole_blocks ? 0 : exact_zero;
     static constexpr Format format = Format::Bytes;
-    static constexpr int threads = whole_blocks ? 8 : 4;
+    static constexpr int threads = paired ? 8 : 4;
     static constexpr int step_units = threads / 4;
     static constexpr int step_columns = unit_columns * step_units;
     static constexpr int together = has_minimum ? 4 : 8;
-    static constexpr int ahead = has_minimum ? (has_fifth ? 3 : 5) : has_fifth ? 4 : 8;
+    static constexpr int unit = unit_columns;
+    static constexpr Planes planes =
+        has_fifth ? Planes{{64, 16, has_minimum ? 16 : 8}} : Planes{{64, has_minimum ? 16 : 8}};
+    static_assert(whole_blocks || !paired);
     struct Weights {
         uint4 words;
         uint4 fifths;
@@ -123,28 +156,27 @@ struct NibbleRow {
         return (units_of(columns) + step_units - 1) / step_units;
     }
 
-    __device__ static __forceinline__ Weights load(const char* row, int columns, int step, int lane) {
+    template <class Source>
+    __device__ static __forceinline__ Weights load(Source source, const char* row, int columns, int step, int lane) {
         const auto units = static_cast<std::size_t>(units_of(columns));
         auto unit = static_cast<std::size_t>(step);
-        if constexpr (whole_blocks) {
-            // Past the last unit its weights are read again, and multiplied with nothing.
+        if constexpr (paired) {
             unit = unit * step_units + static_cast<unsigned>(lane) / 4;
-            unit = unit < units ? unit : units - 1;
             lane %= 4;
         }
         Weights weights = {};
-        weights.words = stream16(row + unit * 64 + static_cast<unsigned>(lane) * 16);
+        weights.words = source.load16(row + unit * 64 + static_cast<unsigned>(lane) * 16);
         row += units * 64;
         if constexpr (has_fifth) {
-            weights.fifths = stream16(row + unit * 16);
+            weights.fifths = source.load16(row + unit * 16);
             row += units * 16;
         }
         if constexpr (has_minimum) {
-            const uint4 both = stream16(row + unit * 16);
+            const uint4 both = source.load16(row + unit * 16);
             weights.scales = {both.x, both.y};
             weights.minimums = {both.z, both.w};
         } else {
-            weights.scales = stream8(row + unit * 8);
+            weights.scales = source.load8(row + unit * 8);
         }
         return weights;
     }
@@ -154,13 +186,14 @@ struct NibbleRow {
         return ((bits >> first & 15u) * 0x02040810u) & 0x10101010u;
     }
 
+    template <bool is_whole>
     __device__ static __forceinline__ void add(Sums& sums, const Weights& weights, const char* column, int columns,
                                                int step, int lane) {
         const int units = units_of(columns);
-        const bool is_second = whole_blocks && lane >= 4;
+        const bool is_second = paired && lane >= 4;
         const int wanted = step * step_units + (is_second ? 1 : 0);
-        const int unit = !whole_blocks || wanted < units ? wanted : units - 1;
-        if constexpr (whole_blocks) lane %= 4;
+        const int unit = !paired || is_whole || wanted < units ? wanted : units - 1;
+        if constexpr (paired) lane %= 4;
         const unsigned words[4] = {weights.words.x, weights.words.y, weights.words.z, weights.words.w};
         const unsigned fifths[4] = {weights.fifths.x, weights.fifths.y, weights.fifths.z, weights.fifths.w};
         int low_x[4];
@@ -183,7 +216,7 @@ struct NibbleRow {
             high[block] = __dp4a(static_cast<int>(high_quants), high_x[block], __dp4a(offsets, high_x[block], zero));
         }
         if constexpr (whole_blocks) {
-            add_whole(sums, low, high, scales, is_second, wanted < units);
+            add_whole(sums, low, high, scales, is_second, is_whole || wanted < units);
         } else {
 #pragma unroll
             for (int block = 0; block < 4; ++block) {
@@ -210,8 +243,7 @@ struct NibbleRow {
 
    private:
     /// The four threads' integers of a block are summed in all four, two blocks in the halves of one word: with the
-    /// offset taken off a block's sum is at most 8 * 127 * 32, which 16 bits hold. Then the sum of the row goes through
-    /// the first unit's threads to the second's, and back to all.
+    /// offset taken off a block's sum is at most 8 * 127 * 32, which 16 bits hold.
     __device__ static __forceinline__ void add_whole(Sums& sums, const int (&low)[4], const int (&high)[4],
                                                      const float (&scales)[4], bool is_second, bool is_there) {
         static_assert(!has_fifth && !has_minimum, "larger quants need more than 16 bits");
@@ -230,11 +262,11 @@ struct NibbleRow {
             for (int block = 0; block < 4; ++block) sum = fmaf(scales[block], exact[block], sum);
             return sum;
         };
-        const float first = with_mine(sums.low);
-        const float from_first = __shfl_xor_sync(all_lanes, first, 4);
-        const float second = is_there ? with_mine(from_first) : from_first;
-        const float from_second = __shfl_xor_sync(all_lanes, second, 4);
-        sums.low = is_second ? second : from_second;
+        if constexpr (paired) {
+            sums.low = add_both_units<4>(sums.low, is_second, is_there, with_mine);
+        } else {
+            sums.low = with_mine(sums.low);
+        }
     }
 };
 

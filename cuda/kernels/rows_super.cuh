@@ -51,7 +51,8 @@ struct SuperRow {
     static constexpr int threads = 8;
     static constexpr int step_columns = super_columns;
     static constexpr int together = 8;
-    static constexpr int ahead = 4;
+    static constexpr int unit = super_columns;
+    static constexpr Planes planes = has_fifth ? Planes{{128, 32, 16}} : Planes{{128, 16}};
     struct Weights {
         uint4 words;
         uint4 header;
@@ -64,20 +65,22 @@ struct SuperRow {
 
     __device__ static __forceinline__ int steps(int columns) { return columns / super_columns; }
 
-    __device__ static __forceinline__ Weights load(const char* row, int columns, int step, int lane) {
+    template <class Source>
+    __device__ static __forceinline__ Weights load(Source source, const char* row, int columns, int step, int lane) {
         const auto blocks = static_cast<std::size_t>(steps(columns));
         const auto block = static_cast<std::size_t>(step);
         Weights weights = {};
-        weights.words = stream16(row + block * 128 + static_cast<unsigned>(lane) * 16);
+        weights.words = source.load16(row + block * 128 + static_cast<unsigned>(lane) * 16);
         row += blocks * 128;
         if constexpr (has_fifth) {
-            weights.fifths = stream4(row + block * 32 + static_cast<unsigned>(lane) * 4);
+            weights.fifths = source.load4(row + block * 32 + static_cast<unsigned>(lane) * 4);
             row += blocks * 32;
         }
-        weights.header = stream16(row + block * 16);
+        weights.header = source.load16(row + block * 16);
         return weights;
     }
 
+    template <bool is_whole>
     __device__ static __forceinline__ void add(Sums& sums, const Weights& weights, const char* column, int columns,
                                                int step, int lane) {
         const int blocks = steps(columns);
@@ -141,7 +144,8 @@ struct Q6Row {
     static constexpr int threads = 8;
     static constexpr int step_columns = super_columns;
     static constexpr int together = 8;
-    static constexpr int ahead = 4;
+    static constexpr int unit = super_columns;
+    static constexpr Planes planes = {{128, 64, 16, 2}};
     struct Weights {
         uint4 low;
         uint2 high;
@@ -154,19 +158,21 @@ struct Q6Row {
 
     __device__ static __forceinline__ int steps(int columns) { return columns / super_columns; }
 
-    __device__ static __forceinline__ Weights load(const char* row, int columns, int step, int lane) {
+    template <class Source>
+    __device__ static __forceinline__ Weights load(Source source, const char* row, int columns, int step, int lane) {
         const auto blocks = static_cast<std::size_t>(steps(columns));
         const auto block = static_cast<std::size_t>(step);
-        return {stream16(row + block * 128 + static_cast<unsigned>(lane) * 16),
-                stream8(row + blocks * 128 + block * 64 + static_cast<unsigned>(lane) * 8),
-                stream16(row + blocks * 192 + block * 16),
-                __ldg(reinterpret_cast<const unsigned short*>(row + blocks * 208 + block * 2))};
+        return {source.load16(row + block * 128 + static_cast<unsigned>(lane) * 16),
+                source.load8(row + blocks * 128 + block * 64 + static_cast<unsigned>(lane) * 8),
+                source.load16(row + blocks * 192 + block * 16),
+                source.load4(row + blocks * 208 + block / 2 * 4) >> (block % 2 * 16) & 0xffffu};
     }
 
     __device__ static __forceinline__ int byte_of(unsigned word, int i) {
         return static_cast<std::int8_t>(word >> (8 * i) & 255u);
     }
 
+    template <bool is_whole>
     __device__ static __forceinline__ void add(Sums& sums, const Weights& weights, const char* column, int columns,
                                                int step, int lane) {
         const int blocks = steps(columns);

@@ -157,7 +157,7 @@ pub fn run(request: &Request) -> Result<Outcome, CheckError> {
             (folder.display().to_string(), old, pending)
         }
         Base::Revision(revision) => {
-            let sources = source::of_revision(&request.include, revision, ".h")?;
+            let sources = source::headers_of_revision(&request.include, revision)?;
             if sources.is_empty() {
                 let what = format!("{revision}: {}", request.include.display());
                 return Err(source::SourceError::Empty(what).into());
@@ -205,7 +205,7 @@ pub fn run(request: &Request) -> Result<Outcome, CheckError> {
 /// The records at a revision; none if there were none yet.
 fn old_records(request: &Request, revision: &str) -> Result<Sources, CheckError> {
     if request.changes.is_dir() {
-        Ok(source::of_revision(&request.changes, revision, ".yaml")?)
+        Ok(source::records_of_revision(&request.changes, revision)?)
     } else {
         Ok(Sources::new())
     }

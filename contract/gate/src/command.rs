@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -90,6 +92,19 @@ pub struct Verify {
     library: Option<PathBuf>,
 }
 
+/// Writes to the standard output; a reader that has had enough, such as `head`, is no failure.
+///
+/// # Errors
+/// In words, if it cannot be written.
+pub fn say(text: &str) -> Result<(), String> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(format!("cannot write to the standard output: {error}"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Runs a command and gives the exit code: 0 or 1.
 ///
 /// # Errors
@@ -101,19 +116,18 @@ pub fn run(command: &Command) -> Result<u8, String> {
         Command::Propose { check, title } => {
             let (request, outcome) = outcome(check)?;
             let path = propose::propose(&request, &outcome, title).map_err(|error| error.to_string())?;
-            println!("draft     {}", path.display());
+            say(&format!("draft     {}\n", path.display()))?;
             Ok(0)
         }
         Command::Lock(check) => {
             let (request, outcome) = outcome(check)?;
             match propose::lock(&request, &outcome) {
                 Ok(path) => {
-                    println!("lock      {}", path.display());
+                    say(&format!("lock      {}\n", path.display()))?;
                     Ok(0)
                 }
                 Err(error @ propose::ProposeError::NotCovered) => {
-                    print!("{}", report::text::render(&outcome));
-                    println!("{error}");
+                    say(&format!("{}{error}\n", report::text::render(&outcome)))?;
                     Ok(1)
                 }
                 Err(error) => Err(error.to_string()),
@@ -171,24 +185,26 @@ fn check(arguments: &Check) -> Result<u8, String> {
     match &arguments.output {
         Some(path) => std::fs::write(path, text)
             .map_err(|error| format!("cannot write `{}`: {error}", path.display()))?,
-        None => print!("{text}"),
+        None => say(&text)?,
     }
     Ok(u8::from(outcome.verdict == Verdict::Refused))
 }
 
 fn explain(rule: Option<&str>) -> Result<u8, String> {
     let Some(id) = rule else {
+        let mut text = String::new();
         for class in Class::ALL {
-            println!("{class}");
+            let _ = writeln!(text, "{class}");
             for rule in Rule::ALL.iter().filter(|rule| rule.class() == class) {
-                println!("  {:<28} {}", rule.id(), rule.title());
+                let _ = writeln!(text, "  {:<28} {}", rule.id(), rule.title());
             }
         }
+        say(&text)?;
         return Ok(0);
     };
     let rule = Rule::from_id(id)
         .ok_or_else(|| format!("there is no rule `{id}`; `contract explain` without a name lists all"))?;
-    print!("{}", rule.explain());
+    say(&rule.explain())?;
     Ok(0)
 }
 
@@ -208,17 +224,19 @@ fn verify(arguments: &Verify) -> Result<u8, String> {
         library: arguments.library.clone(),
     };
     let outcome = verify::run(&request).map_err(|error| error.to_string())?;
-    let mut failed = 0;
+    let (mut failed, mut text) = (0, String::new());
     for trial in &outcome.trials {
         if let Some(words) = &trial.failure {
             failed += 1;
-            println!("FAIL {} -std={}: {}\n{words}\n", trial.compiler, trial.standard, trial.what);
+            let _ =
+                writeln!(text, "FAIL {} -std={}: {}\n{words}\n", trial.compiler, trial.standard, trial.what);
         }
     }
-    for text in &outcome.left_out {
-        println!("left out: {text}");
+    for left_out in &outcome.left_out {
+        let _ = writeln!(text, "left out: {left_out}");
     }
-    println!("headers   {}", arguments.include.display());
-    println!("compiled  {} times, {failed} failed", outcome.trials.len());
+    let _ = writeln!(text, "headers   {}", arguments.include.display());
+    let _ = writeln!(text, "compiled  {} times, {failed} failed", outcome.trials.len());
+    say(&text)?;
     Ok(u8::from(failed > 0))
 }

@@ -3,14 +3,17 @@
 #![forbid(unsafe_code)]
 
 mod clause;
+mod comparison;
 mod lexicon;
+mod phrase;
 pub mod section;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
-use clause::{Clause, FactChange, Facts, Place};
+use clause::{Clause, FactChange, Facts};
+use comparison::Place;
 use regex::Regex;
 use section::{Section, sections};
 
@@ -67,6 +70,9 @@ impl Documentation {
             let anchors = anchors(header, pieces, declarations);
             let mut last: Option<&str> = None;
             for (at, comment) in pieces.comments.iter().enumerate() {
+                if section::is_licence(&comment.text) {
+                    continue;
+                }
                 // A comment that another one follows without an item between is a heading or a remark.
                 let next = pieces.comments.get(at + 1);
                 let mut item = owner(&anchors, comment, text).unwrap_or(header);
@@ -199,11 +205,25 @@ pub fn compare(old: &Interface, new: &Interface) -> Vec<Change> {
         let found =
             compare_texts(enumerator, &without_values(before, &values), &without_values(after, &values));
         for (rule, section, before, after) in found {
+            let line = if after.is_empty() { line } else { line_of_section(new, &header, line, &section) };
             let item = if section.is_empty() { name.clone() } else { format!("{name}/{section}") };
             changes.push(Change { rule, item, header: header.clone(), line, before, after });
         }
     }
     changes
+}
+
+/// The line on which a parameter or the result is described, at or below the first of its comment.
+fn line_of_section(interface: &Interface, header: &str, first: usize, section: &str) -> usize {
+    let text = interface.sources.get(header).map_or("", String::as_str);
+    let below = text.lines().enumerate().skip(first.saturating_sub(1));
+    let mut comment = below.take_while(|(at, line)| *at < first || !line.starts_with("/**"));
+    let tag = if section == "return" { "return".to_owned() } else { format!("param {section}") };
+    let found = comment.find(|(_, line)| {
+        let line = line.split_whitespace().collect::<Vec<_>>().join(" ").replace(['[', ']'], " ");
+        line.contains(&format!("@{tag}")) || line.contains(&format!("\\{tag}"))
+    });
+    found.map_or(first, |(at, _)| at + 1)
 }
 
 /// The numbers of the enumerators.

@@ -67,7 +67,11 @@ impl Interface {
             std::fs::write(standard.join(name), text)?;
         }
         for (name, text) in sources {
-            std::fs::write(include.join(name), text)?;
+            let path = include.join(name);
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            std::fs::write(path, text)?;
         }
         let pieces: BTreeMap<&String, Pieces> =
             sources.iter().map(|(name, text)| (name, lexer::split(text))).collect();

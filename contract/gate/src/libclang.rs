@@ -217,8 +217,16 @@ pub fn parse(file: &Path, include: &Path, standard: &Path, setting: Setting) -> 
     let mut arguments: Vec<String> = setting.language.arguments().map(str::to_owned).to_vec();
     arguments.extend(["-target".to_owned(), setting.target.to_owned()]);
     arguments.extend(
-        ["-ffreestanding", "-nostdinc", "-fno-delayed-template-parsing", "-Wall", "-Wextra", "-Wpedantic"]
-            .map(str::to_owned),
+        [
+            "-ffreestanding",
+            "-nostdinc",
+            "-fno-delayed-template-parsing",
+            "-Wall",
+            "-Wextra",
+            "-Wpedantic",
+            "-Wno-newline-eof",
+        ]
+        .map(str::to_owned),
     );
     arguments.extend(["-isystem".to_owned(), text(standard), "-I".to_owned(), text(include)]);
     let refused = |code| ParseError::Refused(text(file), code);
@@ -246,8 +254,8 @@ pub fn parse(file: &Path, include: &Path, standard: &Path, setting: Setting) -> 
         return Err(refused(code));
     }
     let unit = Unit(unit);
-    let mut parsed = Parsed { declarations: Vec::new(), complaints: complaints(&unit) };
     let folder = format!("{}/", text(include));
+    let mut parsed = Parsed { declarations: Vec::new(), complaints: complaints(&unit, &folder) };
     // SAFETY: the unit is alive.
     let root = unsafe { clang_getTranslationUnitCursor(unit.0) };
     collect(root, &folder, &mut parsed.declarations);
@@ -307,11 +315,12 @@ fn place(location: CXSourceLocation) -> (String, usize, u32) {
     (owned(unsafe { clang_getFileName(file) }), offset as usize, line)
 }
 
-fn base_name(path: &str) -> String {
-    path.rsplit('/').next().unwrap_or(path).to_owned()
+/// The name of a header inside its folder; of any other file, the name without its folder.
+fn name_in(folder: &str, path: &str) -> String {
+    path.strip_prefix(folder).unwrap_or_else(|| path.rsplit('/').next().unwrap_or(path)).to_owned()
 }
 
-fn complaints(unit: &Unit) -> Vec<Complaint> {
+fn complaints(unit: &Unit, folder: &str) -> Vec<Complaint> {
     // SAFETY: the unit is alive.
     let count = unsafe { clang_getNumDiagnostics(unit.0) };
     let one = |number| {
@@ -330,7 +339,7 @@ fn complaints(unit: &Unit) -> Vec<Complaint> {
         unsafe { clang_disposeDiagnostic(diagnostic) };
         (severity >= CXDiagnostic_Warning).then(|| Complaint {
             error: severity >= CXDiagnostic_Error,
-            header: base_name(&file),
+            header: name_in(folder, &file),
             line,
             text,
         })
@@ -366,7 +375,7 @@ fn collect(parent: CXCursor, folder: &str, into: &mut Vec<Declaration>) {
         if block && !inside.is_empty() {
             collect(cursor, folder, into);
         } else {
-            into.push(declaration(cursor, kind, &file, &inside));
+            into.push(declaration(cursor, kind, &name_in(folder, &file), &inside));
         }
     }
 }
@@ -410,7 +419,7 @@ fn declaration(cursor: CXCursor, kind: CXCursorKind, file: &str, inside: &[CXCur
             kind,
             // Newer libraries call what has no name `(unnamed at ...)`.
             name: if anonymous && name.contains('(') { String::new() } else { name },
-            header: base_name(file),
+            header: file.to_owned(),
             start,
             end,
             text: pretty(cursor),

@@ -243,6 +243,43 @@ fn what_cannot_be_read_is_an_error_and_no_verdict() {
     assert!(check::run(&copy.request("lock/1.0.yaml")).is_err());
 }
 
+#[test]
+fn a_header_that_is_none_is_an_error_that_names_it() {
+    let copy = Copy::new();
+    std::fs::write(copy.at("include/worker_ffi.h"), b"\x7fELF\0\0").unwrap();
+    let error = check::run(&copy.request("lock/1.0.yaml")).unwrap_err().to_string();
+    assert!(error.contains("worker_ffi.h") && error.contains("no text"), "{error}");
+    std::fs::write(copy.at("include/worker_ffi.h"), "int x;\n".repeat(100_000)).unwrap();
+    let error = check::run(&copy.request("lock/1.0.yaml")).unwrap_err().to_string();
+    assert!(error.contains("worker_ffi.h") && error.contains("700000 bytes"), "{error}");
+}
+
+#[test]
+fn headers_in_folders_below_count_and_links_that_lead_back_do_not() {
+    let copy = Copy::new();
+    std::fs::create_dir(copy.at("include/detail")).unwrap();
+    std::os::unix::fs::symlink("..", copy.at("include/detail/again")).unwrap();
+    assert_eq!(copy.check().verdict, Verdict::Unchanged);
+    std::fs::write(
+        copy.at("include/detail/more.h"),
+        "#ifndef MORE_H\n#define MORE_H\nint more(void);\n#endif\n",
+    )
+    .unwrap();
+    let outcome = copy.check();
+    assert_eq!(rules(&outcome), [Rule::HeaderAdded, Rule::FunctionAdded]);
+    assert!(outcome.differences.iter().all(|one| one.header == "detail/more.h"), "{outcome:?}");
+}
+
+#[test]
+fn a_difference_of_comments_points_at_the_line_of_the_parameter() {
+    let copy = Copy::new();
+    copy.edit("include/worker_ffi.h", "1 to 2048", "1 to 4096");
+    let outcome = copy.check();
+    let text = std::fs::read_to_string(copy.at("include/worker_ffi.h")).unwrap();
+    let line = text.lines().nth(outcome.differences[0].line - 1).unwrap();
+    assert!(line.contains("1 to 4096"), "{line}");
+}
+
 fn refused() -> Outcome {
     let one = |rule, item: &str, before: &str, after: &str| Difference {
         rule,

@@ -27,7 +27,8 @@ pub fn trials(request: Request) -> Result<Vec<Trial>, String> {
 
 /// What is judged without a scenario.
 fn library(request: &Request) -> Result<(), Failed> {
-    let only = ["ABI-01", "ABI-02", "ABI-03", "ABI-04", "ABI-05"].into_iter().filter_map(|id| id.parse().ok());
+    let only =
+        ["ABI-01", "ABI-02", "ABI-03", "ABI-04", "ABI-05"].into_iter().filter_map(|id| id.parse().ok());
     let result = suite::run(&Request { only: only.collect(), ..request.clone() }, Box::new(Silent))?;
     let failures = broken(&result, |failure| !failure.scenario.starts_with("features/"));
     if failures.is_empty() { Ok(()) } else { Err(failures.into()) }

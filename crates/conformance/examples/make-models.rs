@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
-use worker_conformance::models::{Architecture, BEYOND_ANY_DEVICE, ModelError, Recipe, Store, malformed};
+use worker_conformance::models::{
+    Architecture, BEYOND_ANY_DEVICE, Likeness, ModelError, Recipe, Store, malformed,
+};
 
 const USAGE: &str = "usage: make-models DIR [NAME…]
 NAME is a recipe of fixtures/models, a model of fixtures/malformed,
@@ -31,8 +33,11 @@ fn main() -> ExitCode {
 fn make(store: &Store, name: &str) -> Result<(), ModelError> {
     let path = match name {
         "malformed" => return malformed::corpus().iter().try_for_each(|entry| make(store, &entry.name)),
-        "huge-llama" => store.sparse_huge(BEYOND_ANY_DEVICE, Architecture::Llama)?,
-        "huge-gpt2" => store.sparse_huge(BEYOND_ANY_DEVICE, Architecture::Gpt2)?,
+        "huge-llama" => store.sparse_huge(BEYOND_ANY_DEVICE, Likeness::default())?,
+        "huge-gpt2" => {
+            let like = Likeness { architecture: Architecture::Gpt2, ..Likeness::default() };
+            store.sparse_huge(BEYOND_ANY_DEVICE, like)?
+        }
         name if Recipe::names().any(|known| known == name) => store.path(name)?,
         name => store.malformed_path(name)?,
     };

@@ -101,11 +101,12 @@ fn check_library(arguments: &Library) -> anyhow::Result<ExitCode> {
         bump,
         version: version.clone(),
     };
-    if arguments.format == Format::Text {
-        print!("{}", library_text(&outcome, &shown, soname.as_deref(), report.dwarf));
+    let text = if arguments.format == Format::Text {
+        library_text(&outcome, &shown, soname.as_deref(), report.dwarf)
     } else {
-        print!("{}", worker_gate::report::render(&outcome, arguments.format)?);
-    }
+        worker_gate::report::render(&outcome, arguments.format)?
+    };
+    command::say(&text).map_err(|error| anyhow!("{error}"))?;
     Ok(if refused { ExitCode::NonConformant } else { ExitCode::Conformant })
 }
 

@@ -122,6 +122,9 @@ mod tests {
         fn runtime(&self, _: &Path, library: &str) -> Option<PathBuf> {
             self.runtimes.contains(&library).then(|| Path::new("/usr/lib/gcc").join(library))
         }
+        fn variable(&self, _: &str) -> bool {
+            false
+        }
         fn library(&self, name: &str) -> bool {
             self.libraries.iter().any(|known| name.starts_with(known))
         }

@@ -108,7 +108,7 @@ mod tests {
 
     /// Every command, with the words that call it.
     fn all(command: &Command, words: &str, found: &mut Vec<(String, String)>) {
-        let help = command.clone().bin_name(words).render_long_help().to_string();
+        let help = command.clone().bin_name(words).term_width(100).render_long_help().to_string();
         // What a variable is set to here is nobody's business.
         let help: String = help.lines().map(|line| format!("{}\n", without_value(line).trim_end())).collect();
         found.push((words.to_owned(), help));

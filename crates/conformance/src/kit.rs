@@ -98,7 +98,7 @@ pub fn execute(new: &New) -> anyhow::Result<ExitCode> {
     let files = write(new.lang, &new.name, &new.folder)?;
     let folder = new.folder.display();
     println!("written   {} files under {folder}", files.len());
-    for line in template::next_steps(new.lang, &new.name) {
+    for line in template::next_steps(new.lang, &new.name, &new.folder) {
         println!("{line}");
     }
     Ok(ExitCode::Conformant)

@@ -33,6 +33,6 @@ mod vocabulary;
 mod weights;
 
 pub use recipe::{Architecture, Recipe, RecipeError};
-pub use sparse::BEYOND_ANY_DEVICE;
+pub use sparse::{BEYOND_ANY_DEVICE, Likeness};
 pub use store::{ModelError, Store};
 pub use tensor_type::TensorType;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::conversation::Generation;
 use crate::executor::{Executor, ExecutorError, Options};
 use crate::models::inspect::{self, inspect};
-use crate::models::{Architecture, ModelError, Store};
+use crate::models::{Architecture, BEYOND_ANY_DEVICE, Likeness, ModelError, Store};
 use crate::oracle::{Facts, ModelFacts, Oracle, Verdicts};
 use crate::profile::Profile;
 use crate::program::{Call, Device, Handle, Op, Out, Slot, Text};
@@ -23,6 +23,8 @@ pub struct Model {
     pub path: PathBuf,
     /// What its header says.
     pub facts: ModelFacts,
+    /// Its tensor type and vocabulary.
+    pub like: Likeness,
 }
 
 /// The stage that scenarios play on.
@@ -264,12 +266,25 @@ impl Setting {
         Ok(self.models.iter().any(|model| model.path == path))
     }
 
-    /// The architecture for fixtures that depend on one.
-    pub fn architecture(&self) -> Architecture {
-        match self.model() {
-            Some(model) if model.architecture == "gpt2" => Architecture::Gpt2,
-            _ => Architecture::Llama,
-        }
+    /// A model beyond any device (LOAD-04), like the one that the library runs in all but its size. `None` if the
+    /// suite makes no models of that architecture: the library may refuse them for what they are.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn huge(&self) -> Result<Option<PathBuf>, ModelError> {
+        let like = match self.model() {
+            None => Likeness::default(),
+            Some(model) => {
+                let known =
+                    [Architecture::Llama, Architecture::Qwen2, Architecture::Phi3, Architecture::Gpt2];
+                let Some(architecture) = known.into_iter().find(|one| one.name() == model.architecture)
+                else {
+                    return Ok(None);
+                };
+                Likeness { architecture, ..model.like }
+            }
+        };
+        self.store.sparse_huge(BEYOND_ANY_DEVICE, like).map(Some)
     }
 
     /// Facts that also know these models.
@@ -295,7 +310,9 @@ pub fn bytes(path: &Path) -> Vec<u8> {
 /// When the header cannot be read.
 pub fn describe(path: &Path) -> Result<Model, SettingError> {
     let facts = inspect(path)?;
+    let (matrices, sentence_piece) = (facts.matrices, facts.sentence_piece);
     Ok(Model {
+        like: Likeness { matrices, sentence_piece, ..Likeness::default() },
         architecture: facts.architecture,
         path: path.to_owned(),
         facts: ModelFacts { context_length: facts.context_length, tensor_bytes: facts.tensor_bytes },

@@ -111,7 +111,7 @@ pub enum SuiteError {
         source: std::io::Error,
     },
     /// Nothing is left to run.
-    #[error("nothing to run: no scenario or check matches {0}")]
+    #[error("nothing to run: no scenario or check matches {0}; `worker-conformance list --tree` names them")]
     NothingSelected(String),
     /// Scenarios that the suite could not play.
     #[error("the suite could not play every scenario:\n  {}", .0.join("\n  "))]
@@ -179,31 +179,9 @@ pub fn run(request: &Request, progress: Box<dyn Progress>) -> Result<RunResult, 
     let scratch =
         tempfile::Builder::new().prefix("worker-conformance-").tempdir().map_err(SuiteError::Scratch)?;
 
+    // Scenarios by their place say nothing about the file, and as cases of `cargo test` are hundreds of runs.
     let mut played = Played::default();
-    let mut file = Verdicts::default();
-    let mut told = false;
-    let loadable = match binary::judge(&library, &data, &mut file) {
-        Ok(report) => {
-            told = report.dwarf;
-            true
-        }
-        Err(error) => {
-            file.judge("ABI-03", false, || {
-                (library.display().to_string(), "a shared library that loads".to_owned(), error.to_string())
-            });
-            false
-        }
-    };
-    let applied: Vec<&str> = STATIC.into_iter().filter(|id| told || *id != "ABI-04").collect();
-    played.cases.push(check("the library file", &applied, file));
-    if !told {
-        let why = "the library carries no debug information about the 14 functions".to_owned();
-        played.cases.push(PlayedCase {
-            end: End::NotApplicable,
-            reason: Some(why),
-            ..check("the library's debug information", &["ABI-04"], Verdicts::default())
-        });
-    }
+    let loadable = request.scenario.is_some() || look_at(&library, &data, &mut played.cases);
     if loadable {
         let executor = Executor::new(Config {
             program: request.program.clone(),
@@ -262,6 +240,32 @@ pub fn run(request: &Request, progress: Box<dyn Progress>) -> Result<RunResult, 
     Ok(result)
 }
 
+/// Judges the file of the library; whether it can be loaded at all.
+fn look_at(library: &Path, data: &[u8], cases: &mut Vec<PlayedCase>) -> bool {
+    let mut file = Verdicts::default();
+    let (mut told, mut loadable) = (false, true);
+    match binary::judge(library, data, &mut file) {
+        Ok(report) => told = report.dwarf,
+        Err(error) => {
+            file.judge("ABI-03", false, || {
+                (library.display().to_string(), "a shared library that loads".to_owned(), error.to_string())
+            });
+            loadable = false;
+        }
+    }
+    let applied: Vec<&str> = STATIC.into_iter().filter(|id| told || *id != "ABI-04").collect();
+    cases.push(check("the library file", &applied, file));
+    if !told {
+        let why = "the library carries no debug information about the 14 functions".to_owned();
+        cases.push(PlayedCase {
+            end: End::NotApplicable,
+            reason: Some(why),
+            ..check("the library's debug information", &["ABI-04"], Verdicts::default())
+        });
+    }
+    loadable
+}
+
 /// What is known before anything is played.
 fn blank(request: &Request, library: &Path, data: &[u8]) -> Result<RunResult, SuiteError> {
     let (machine, tested) = (Machine::look(), TestedLibrary::look(library, data));
@@ -314,6 +318,7 @@ fn blank(request: &Request, library: &Path, data: &[u8]) -> Result<RunResult, Su
             only: request.only.clone(),
             scenario: request.scenario.clone(),
             feature: request.feature.as_ref().map(|path| path.display().to_string()),
+            instrument: request.instrument.options.clone(),
             programs: request.programs,
             shard: request.shard,
         },
@@ -433,7 +438,8 @@ fn select(request: &Request) -> Result<Vec<gherkin::Feature>, SuiteError> {
     if count == 0 && !static_asked && request.shard.is_none() {
         let ids: Vec<&str> = request.only.iter().map(|id| id.as_str()).collect();
         let name = request.scenario.clone().unwrap_or_default();
-        return Err(SuiteError::NothingSelected(format!("{} {name}", ids.join(",")).trim().to_owned()));
+        let file = request.feature.as_ref().map_or(String::new(), |path| format!("`{}`", path.display()));
+        return Err(SuiteError::NothingSelected(format!("{} {name}{file}", ids.join(",")).trim().to_owned()));
     }
     Ok(features)
 }

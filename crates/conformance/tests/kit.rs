@@ -44,11 +44,15 @@ fn built(language: &str) -> (tempfile::TempDir, PathBuf) {
     (folder, library)
 }
 
-/// The requirements in the first column of the table of open ones.
-fn open_ones(readme: &str) -> BTreeSet<String> {
+/// The requirements in the first column of the table of open ones; with those that only follow from others, or without.
+fn open_ones(readme: &str, followers: bool) -> BTreeSet<String> {
     let (_, table) = readme.split_once("| open at first |").expect("the table");
     let mut all = BTreeSet::new();
     for line in table.lines().skip(2).take_while(|line| line.starts_with('|')) {
+        // Whether consequences are seen depends on how many programs a slow machine gets through.
+        if !followers && line.contains("nothing of their own") {
+            continue;
+        }
         let cell = line.split('|').nth(1).expect("a first column").trim();
         if let Some((first, last)) = cell.split_once(" to ") {
             let number = |id: &str| id.split_once('-').unwrap().1.parse::<u32>().unwrap();
@@ -77,7 +81,10 @@ fn check(language: &str) {
         };
     }
     let readme = std::fs::read_to_string(folder.path().join("README.md")).unwrap();
-    assert_eq!(open_ones(&readme), open, "{language}: README against what is really open\n{}", run.text);
+    let unnamed: Vec<_> = open.difference(&open_ones(&readme, true)).cloned().collect();
+    assert!(unnamed.is_empty(), "{language}: open, and not in README.md: {unnamed:?}\n{}", run.text);
+    let done: Vec<_> = open_ones(&readme, false).difference(&open).cloned().collect();
+    assert!(done.is_empty(), "{language}: open in README.md, and kept: {done:?}\n{}", run.text);
     for id in requirements.iter().filter_map(|one| one["id"].as_str()) {
         let promised = ["ABI-", "MSG-", "NULL-"].iter().any(|family| id.starts_with(family));
         assert!(!promised || kept.contains(id), "{language}: {id} is not kept\n{}", run.text);

@@ -29,6 +29,9 @@ struct Arguments {
     /// How often the long prompt has it.
     #[arg(long, default_value_t = 128)]
     words: usize,
+    /// Tokens that the long prompt has, which no call tells; only repeated in the output.
+    #[arg(long)]
+    prompt_tokens: Option<u64>,
     /// Rounds of each measurement; 0 measures loading alone.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
@@ -125,6 +128,7 @@ fn measure(arguments: &Arguments) -> Result<serde_json::Value, String> {
     }
     let (first, prefill, decode) = (median(first), median(prefill), median(decode));
     result["first_token_ms"] = json!(first * 1e3);
+    result["prompt_tokens"] = json!(arguments.prompt_tokens);
     result["prompt_bytes"] = json!(prompt.len());
     result["prompt_ms"] = json!(prefill * 1e3);
     result["produced"] = json!(produced);

@@ -33,7 +33,14 @@ pub(super) fn compare(old: &[Declaration], new: &[Declaration], interface: &Inte
         if tag && named {
             continue;
         }
-        let rule = if repeated { Rule::DeclarationRepeated } else { fresh(after) };
+        let opaque = |one: &Declaration| one.kind == after.kind && one.name == after.name && !one.definition;
+        let completed =
+            after.definition && matches!(after.kind, Kind::Struct | Kind::Union) && old.iter().any(opaque);
+        let rule = match repeated {
+            _ if completed => Rule::HandleChanged,
+            true => Rule::DeclarationRepeated,
+            false => fresh(after),
+        };
         found.push(Found::new(rule, &label(after), &after.header, line(after), "", &after.text));
     }
     order(old, new, interface, &mut found);
@@ -83,10 +90,28 @@ fn fresh(one: &Declaration) -> Rule {
     }
 }
 
-/// The parser's text without what says nothing: `extern` before a function.
-fn plain(text: &str) -> String {
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    text.strip_prefix("extern ").map_or(text.clone(), str::to_owned)
+/// The parser's text without what says nothing: `extern` before a function, parentheses around its name, and how the
+/// numbers of enumerators, which are compared by value, are written.
+fn plain(one: &Declaration) -> String {
+    let text = one.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match one.kind {
+        Kind::Function => {
+            let name = &one.name;
+            text.strip_prefix("extern ").unwrap_or(&text).replace(&format!("({name})("), &format!("{name}("))
+        }
+        Kind::Enum => {
+            let number =
+                |part: &str| part.split_once('=').map_or(part.to_owned(), |(name, _)| format!("{name}="));
+            text.split(',')
+                .map(|part| match part.rsplit_once('}') {
+                    Some((before, after)) => format!("{} }}{after}", number(before)),
+                    None => number(part),
+                })
+                .collect::<Vec<_>>()
+                .join(",")
+        }
+        _ => text,
+    }
 }
 
 fn pair(before: &Declaration, after: &Declaration, line: usize, found: &mut Vec<Found>) {
@@ -132,7 +157,7 @@ fn pair(before: &Declaration, after: &Declaration, line: usize, found: &mut Vec<
             function(&item, old, new, &mut put);
         }
     }
-    if found.len() == start + moved && plain(&before.text) != plain(&after.text) {
+    if found.len() == start + moved && plain(before) != plain(after) {
         let rule = match before.kind {
             Kind::Enum => Rule::EnumerationTypeChanged,
             Kind::Function => Rule::AttributesChanged,

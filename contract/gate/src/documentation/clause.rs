@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use regex::Regex;
 
 use super::lexicon::{Count, lexicon};
+use super::phrase::{number, prepare};
 use super::words::stem;
 
 /// A fact that has gone (false) or come (true).
@@ -27,9 +28,9 @@ pub(super) struct Clause {
     /// Which of them are none of the general words.
     pub special: BTreeSet<String>,
     /// What it is about.
-    things: BTreeSet<&'static str>,
+    pub things: BTreeSet<&'static str>,
     /// How often the singular of a noun occurs whose plural is a concept.
-    nouns: BTreeMap<&'static str, usize>,
+    pub nouns: BTreeMap<&'static str, usize>,
     /// Stems of the words of each concept.
     pub stems: BTreeMap<String, BTreeSet<String>>,
     /// Facts whose order matters, by kind: codes, functions, truth values, actors, numbers, and what comes before what.
@@ -49,7 +50,7 @@ pub(super) struct Facts {
     pub direction: Option<String>,
 }
 
-fn regex(cell: &'static OnceLock<Regex>, pattern: &str) -> &'static Regex {
+pub(super) fn regex(cell: &'static OnceLock<Regex>, pattern: &str) -> &'static Regex {
     // Patterns are constants of this file, and its tests use each.
     cell.get_or_init(|| Regex::new(pattern).unwrap_or_else(|error| unreachable!("{pattern}: {error}")))
 }
@@ -157,7 +158,8 @@ const THINGS: [&str; 9] =
     ["context", "model", "result", "results", "range", "ranges", "content", "pointer", "pointers"];
 
 /// Concepts that a plural stands for, with its singular: `models end` and `a model ends` are one promise.
-const PLURALS: [(&str, &str); 3] = [("CONTEXTS", "context"), ("MODELS", "model"), ("RESULTS", "result")];
+pub(super) const PLURALS: [(&str, &str); 3] =
+    [("CONTEXTS", "context"), ("MODELS", "model"), ("RESULTS", "result")];
 
 /// What promises are about, by the words for it.
 const SUBJECTS: [(&str, &str); 21] = [
@@ -291,6 +293,7 @@ impl Clause {
         match concept {
             "TRUE" | "FALSE" => ordered("truth", concept),
             "HOST" | "LIBRARY" => ordered("actor", concept),
+            "SUCCESS" | "FAIL" => ordered("outcome", concept),
             _ => {}
         }
         Some(concept.to_owned())
@@ -350,191 +353,6 @@ impl Clause {
             self.orders.entry(kind).or_default().extend(list.iter().cloned());
         }
     }
-
-    /// What the other clause lacks (false) or has more (true).
-    pub(super) fn differences(&self, other: &Self, place: &Place) -> Vec<FactChange> {
-        let mut found = Vec::new();
-        let facts: BTreeSet<&String> = self.bag.keys().chain(other.bag.keys()).collect();
-        for fact in facts {
-            let (mut old, mut new) =
-                (self.bag.get(fact).copied().unwrap_or(0), other.bag.get(fact).copied().unwrap_or(0));
-            let count = lexicon().count(fact);
-            if count != Count::Hard {
-                old = old.min(1);
-                new = new.min(1);
-            }
-            // The first line of a function may be shortened, since its sections say all of it again.
-            let forgiven = place.summary && !self.stays_in_summary(fact)
-                || fact == "EVERY" && other.bag.contains_key("ALWAYS")
-                || PLURALS
-                    .iter()
-                    .any(|(plural, noun)| fact == plural && self.count(noun) < other.count(noun));
-            // An alarming word that was there in another form, or in the same place of the text, alarms nobody.
-            let known = || {
-                other.stems.get(fact).is_some_and(|stems| stems.iter().all(|stem| place.known.contains(stem)))
-            };
-            if count == Count::None {
-                continue;
-            }
-            // Elsewhere than among the rules for threads, a thread that comes in is a rule for threads.
-            let lost = match count {
-                Count::Lost => place.threads || fact != "THREAD",
-                Count::Noun => !place.normative || place.facts.contains(fact),
-                _ => false,
-            };
-            if old > new && count != Count::New && !forgiven {
-                found.push((fact.clone(), false));
-            } else if old < new && !lost && !(count == Count::New && known()) {
-                found.push((fact.clone(), true));
-            }
-        }
-        // `no exception, no panic` and `exceptions, no panic` have the same words.
-        let moved = self
-            .negated
-            .difference(&other.negated)
-            .next()
-            .zip(other.negated.difference(&self.negated).next());
-        if found.is_empty() && moved.is_some() {
-            found.push(("NOT".to_owned(), true));
-        }
-        if found.is_empty() {
-            found.extend(self.words_apart(other, place));
-        }
-        if found.is_empty() && !place.summary {
-            let kinds: BTreeSet<&str> = self.orders.keys().chain(other.orders.keys()).copied().collect();
-            for kind in kinds {
-                let (old, new) = (self.orders.get(kind), other.orders.get(kind));
-                // A sentence in the passive names no actor first or last.
-                let passive = kind == "actor" && (old.is_none() || new.is_none());
-                if !passive && old != new {
-                    found.push((format!("order of {kind}s"), true));
-                }
-            }
-        }
-        found
-    }
-
-    /// What even the first line of a function has to go on saying.
-    fn stays_in_summary(&self, fact: &str) -> bool {
-        matches!(fact, "NOT" | "MAY" | "SHOULD" | "GGUF")
-            || ["number ", "range ", "code "].iter().any(|kind| fact.starts_with(kind))
-    }
-
-    fn count(&self, noun: &str) -> usize {
-        self.nouns.get(noun).copied().unwrap_or(0)
-    }
-
-    /// Words that nothing is known about and that came, where they count; words that went without a substitute.
-    fn words_apart(&self, other: &Self, place: &Place) -> Option<FactChange> {
-        let came = other.special.difference(&self.special).find(|word| !place.known.contains(*word));
-        if let Some(word) = came.filter(|_| place.normative || self.text.is_empty()) {
-            return Some((format!("word {word}"), true));
-        }
-        // What a sentence is about: a promise about models is none about contexts.
-        let lost = self.things.difference(&other.things).next();
-        if let Some((thing, _)) =
-            other.things.difference(&self.things).next().zip(lost).filter(|_| !place.summary)
-        {
-            return Some((format!("word {thing}"), true));
-        }
-        let substitute = other.words.difference(&self.words).next().is_some();
-        let went = self.special.difference(&other.words).next();
-        went.filter(|_| !place.summary && !substitute && !other.text.is_empty())
-            .map(|word| (format!("word {word}"), false))
-    }
-}
-
-/// What of a section matters to the comparison of its sentences.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Place<'k> {
-    /// The first line of a function.
-    pub summary: bool,
-    /// A parameter, a result, codes, ownership, threads, or what stands under a heading.
-    pub normative: bool,
-    /// Rules for threads.
-    pub threads: bool,
-    /// Stems of the words of the whole comment as it was.
-    pub known: &'k BTreeSet<String>,
-    /// Facts of the whole comment as it was.
-    pub facts: &'k BTreeSet<String>,
-}
-
-/// A number in one spelling: `1,024`, `0.0` and `-0.0` become `1024`, `0` and `-0`.
-fn number(token: &str) -> String {
-    let plain = token.replace([',', '\''], "");
-    let plain = if plain.contains('.') { plain.trim_end_matches('0').trim_end_matches('.') } else { &plain };
-    format!("number {plain}")
-}
-
-/// The text in lower case, ranges and phrases replaced.
-fn prepare(text: &str, parameters: &[String]) -> String {
-    static AS_FOR: OnceLock<Regex> = OnceLock::new();
-    static RANGE: OnceLock<Regex> = OnceLock::new();
-    static OPEN_RANGE: OnceLock<Regex> = OnceLock::new();
-    static BELOW: OnceLock<Regex> = OnceLock::new();
-    static NO_LIST: OnceLock<Regex> = OnceLock::new();
-    let mut text = format!(" {} ", text.to_lowercase());
-    // `as for ctx`, so that short names of parameters are not taken for nouns.
-    let as_for = regex(
-        &AS_FOR,
-        r"\b(?:(?:the )?same )?(?:as|like|likewise|see|just as) (?:for |with |in |of )?(?:the )?(\w+)",
-    );
-    let replaced = as_for.replace_all(&text, |captures: &regex::Captures| {
-        let name = &captures[1];
-        let known = parameters.iter().any(|parameter| parameter == name);
-        if known { format!(" {{asfor {name}}} ") } else { captures[0].to_owned() }
-    });
-    text = replaced.into_owned();
-    let below = regex(&BELOW, r"(\w+)\(\) ?- ?1\b");
-    text = below.replace_all(&text, "{beneath $1}").into_owned();
-    // `no exception, no panic` says what `no exception, panic` says.
-    let no_list = regex(&NO_LIST, r"\bno ((?:\w+, )*\w+), (?:and |or )?no (\w+)");
-    while no_list.is_match(&text) {
-        text = no_list.replace(&text, "no $1, $2").into_owned();
-    }
-    text = format!(" {} ", lexicon().replace_phrases(&text));
-    let open = regex(
-        &OPEN_RANGE,
-        r"(?:from |between )?(-?\d[\d.]*)\s*(?:to )?\{LT\}\s*(?:the )?(?:value of |result of |number of |return value of )?(?:the )?(\w+)\(\)",
-    );
-    text = open.replace_all(&text, "{range $1 beneath $2}").into_owned();
-    let range = regex(
-        &RANGE,
-        r"(?:\bfrom |\bbetween |\bin |\[ ?|\{GE\} )?(-?\d[\d.]*\d|-?\d)(?: ?\([a-z{}A-Z ]*\))? ?(?:to \{TO\}|\{TO\}|to|through|and|\.\.\.?=?|-|,| and \{LE\}) ?(?:\{TO\} )?(-?\d[\d.]*\d|-?\d|\{beneath \w+\})(?: ?\([a-z{}A-Z ]*\))?( ?\]| ?\)|,? \(?(?:inclusive|exclusive)\)?)?",
-    );
-    let replaced = range.replace_all(&text, |captures: &regex::Captures| {
-        let whole = &captures[0];
-        let connector = whole.contains(" to ")
-            || whole.contains("{TO}")
-            || whole.contains("..")
-            || whole.contains("through");
-        let between = whole.starts_with("between ") && whole.contains(" and ");
-        let bounds = whole.contains("{GE}") && whole.contains("{LE}");
-        let interval = whole.starts_with('[') && whole.contains(',');
-        let hyphen = whole.contains('-') && !captures[1].starts_with('-') && whole.matches('-').count() == 1;
-        if !(connector || between || bounds || interval || hyphen) {
-            return whole.to_owned();
-        }
-        let end = captures.get(3).map_or("", |m| m.as_str());
-        let exclusive =
-            whole.contains("exclusive") && !whole.contains("inclusive") || interval && end.contains(')');
-        let trim = |text: &str| number(text).trim_start_matches("number ").to_owned();
-        let upper = captures[2].trim_matches(['{', '}']).to_owned();
-        let upper = if upper.starts_with("beneath") { upper } else { trim(&upper) };
-        let upper_at = captures.get(2).map_or(0, |m| m.start()) - captures.get(0).map_or(0, |m| m.start());
-        let greedy = match whole.find("{GREEDY}") {
-            Some(at) if at < upper_at => " {GREEDY}",
-            Some(_) => " {GREEDYHIGH}",
-            None => "",
-        };
-        format!(
-            " {{range {} {}{}}}{greedy} ",
-            trim(&captures[1]),
-            upper,
-            if exclusive { " exclusive" } else { "" }
-        )
-    });
-    replaced.replace(" inclusive", "").to_string()
 }
 
 #[cfg(test)]

@@ -101,7 +101,7 @@ fn without_markup(text: &str) -> String {
     let text = block.replace_all(text, "\n");
     let line = regex(
         &LINE,
-        r"(?im)^.*(?:SPDX-License-Identifier|SPDX-FileCopyrightText|\bcopyright\b|\(c\) \d{4}|all rights reserved|licen[cs]ed under).*$",
+        r"(?im)^.*(?:\bNOLINT|clang-format (?:on|off)|\bcodespell:|\bcspell:|cppcheck-suppress|IWYU pragma|\bLCOV_|\bGCOVR?_|\bcoverity\[|@formatter:|-\*-|^\s*(?:vim?|ex): ?set?\b|SPDX-License-Identifier|SPDX-FileCopyrightText|\bcopyright\b|\(c\) \d{4}|all rights reserved|licen[cs]ed under).*$",
     );
     let text = line.replace_all(&text, "");
     let ignored = regex(
@@ -120,6 +120,19 @@ fn without_markup(text: &str) -> String {
         .replace('\u{2026}', "...")
         .replace('\u{a0}', " ")
         .replace(['\u{2018}', '\u{2019}'], "'")
+}
+
+/// Whether a comment is the text of a licence, and nothing of the contract.
+#[must_use]
+pub fn is_licence(comment: &str) -> bool {
+    static LICENCE: OnceLock<Regex> = OnceLock::new();
+    static PROMISE: OnceLock<Regex> = OnceLock::new();
+    let licence = regex(
+        &LICENCE,
+        r"(?i)licen[cs]ed under|permission is hereby granted|redistribution and use|is provided .?as is|without warrant(?:y|ies)|express or implied",
+    );
+    let promise = regex(&PROMISE, r"\[[A-Z0-9]+-\d|[@\\](?:param|returns?)\b|\bcuda_|\bCUDA_|\bNULL\b");
+    licence.is_match(comment) && !promise.is_match(comment)
 }
 
 /// The sections of a comment, in order, each with its text on one line per paragraph.

@@ -48,7 +48,7 @@ pub fn all(machine: &dyn Machine, models: &Path) -> Vec<Finding> {
     ));
     all.push(found("cargo", machine.program("cargo"), "the kit in Rust needs it: https://rustup.rs"));
     let clang = ["libclang.so", "libclang-"].into_iter().any(|name| machine.library(name));
-    let clang = clang || std::env::var_os("LIBCLANG_PATH").is_some();
+    let clang = clang || machine.variable("LIBCLANG_PATH");
     all.push(finding(
         "libclang",
         if clang { State::Fine } else { State::Missing },

@@ -36,6 +36,8 @@ pub trait Machine {
     fn text(&self, path: &str) -> Option<String>;
     /// Where a compiler keeps a runtime library, such as libasan.so.
     fn runtime(&self, compiler: &Path, library: &str) -> Option<PathBuf>;
+    /// Whether a variable is set.
+    fn variable(&self, name: &str) -> bool;
     /// Whether the loader finds a shared library.
     fn library(&self, name: &str) -> bool;
     /// Whether files can be written in a folder, which is made if it is not there.
@@ -70,6 +72,10 @@ impl Machine for This {
         let path = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
         // What it does not know, it gives back as it was asked.
         (path.is_absolute() && path.exists()).then_some(path)
+    }
+
+    fn variable(&self, name: &str) -> bool {
+        std::env::var_os(name).is_some_and(|value| !value.is_empty())
     }
 
     fn library(&self, name: &str) -> bool {

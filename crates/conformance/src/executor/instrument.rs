@@ -12,6 +12,8 @@ pub struct Instrument {
     pub environment: Vec<(String, String)>,
     /// Folder where the tool leaves its reports.
     pub reports: Option<PathBuf>,
+    /// Options of `run` that bring it about again, with a blank before each; empty without a tool.
+    pub options: String,
 }
 
 /// Longest report in an observation, in bytes.
@@ -35,14 +37,14 @@ impl Instrument {
 fn collect(path: &Path, pid: i32, text: &mut String) {
     let Ok(bytes) = std::fs::read(path) else { return };
     let content = String::from_utf8_lossy(&bytes);
-    if path.extension().is_some_and(|ending| ending.to_string_lossy() == pid.to_string()) {
-        text.push_str(&content);
-        return;
-    }
+    let own = path.extension().is_some_and(|ending| ending.to_string_lossy() == pid.to_string());
     let prefix = format!("=={pid}==");
-    for line in content.lines().filter_map(|line| line.strip_prefix(&prefix)) {
-        text.push_str(line);
-        text.push('\n');
+    for line in content.lines() {
+        let prefixed = line.strip_prefix(&prefix);
+        if let Some(line) = prefixed.or_else(|| own.then_some(line)) {
+            text.push_str(line);
+            text.push('\n');
+        }
     }
 }
 
@@ -131,6 +133,7 @@ fn of_the_tool(frame: &str) -> bool {
         "libubsan",
         "vgpreload",
         "vg_replace",
+        "src/executor/",
         "worker_conformance::",
         "__interceptor",
     ]
@@ -191,5 +194,11 @@ mod tests {
         );
         assert_eq!(tool.report(7).unwrap(), "AddressSanitizer: SEGV");
         assert_eq!(tool.report(8), None);
+        std::fs::write(
+            folder.path().join("log.9"),
+            "==9== Invalid read of size 4\n==9==    at 0x1: f (f.c:1)\n",
+        )
+        .unwrap();
+        assert_eq!(tool.report(9).unwrap(), "valgrind: Invalid read of size 4, in f f.c:1");
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use crate::models::ModelError;
 use crate::models::malformed::{Expect, corpus};
-use crate::models::{BEYOND_ANY_DEVICE, ModelError};
 use crate::oracle::reference::Refusal;
 use crate::program::{Call, Device, Op, Text};
 use crate::setting::{Setting, bytes};
@@ -80,8 +80,9 @@ impl Menu {
             let path = bytes(&setting.store.malformed_path(&entry.name)?);
             refuse(&format!("malformed:{}", entry.name), path, "LOAD-03", &[3]);
         }
-        let huge = setting.store.sparse_huge(BEYOND_ANY_DEVICE, setting.architecture())?;
-        refuse("huge", bytes(&huge), "LOAD-04", &[2]);
+        if let Some(huge) = setting.huge()? {
+            refuse("huge", bytes(&huge), "LOAD-04", &[2]);
+        }
         Ok(menu)
     }
 

@@ -1,6 +1,6 @@
 //! The files of the kits, compiled into the program: real projects under the name `my_backend`, which is put right.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
 
@@ -85,12 +85,13 @@ impl Language {
 }
 
 /// What to type next, in the folder of the backend.
-pub fn next_steps(language: Language, name: &Name) -> Vec<String> {
+pub fn next_steps(language: Language, name: &Name, folder: &Path) -> Vec<String> {
     let library = language.library().replace("my_backend", name.as_str());
     vec![
+        format!("enter     cd {}", folder.display()),
         format!("build     {}", language.build()),
         format!("check     worker-conformance run --library {library} --profile profile.yaml"),
-        "next      README.md there says what is open, and where to go on".to_owned(),
+        "next      README.md says what is open, and where to go on".to_owned(),
     ]
 }
 

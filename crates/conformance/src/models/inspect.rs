@@ -1,5 +1,6 @@
 //! What the suite must know of any model that a profile names, from the file itself.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -22,6 +23,10 @@ pub struct Facts {
     pub tensor_count: u64,
     /// Bytes of all tensors, as the file holds them (LOAD-06, LOAD-07).
     pub tensor_bytes: u64,
+    /// The number of the tensor type that most bytes of matrices are of; 1, F16, if there is none.
+    pub matrices: u32,
+    /// Whether the vocabulary is one of SentencePiece, not one of byte pairs.
+    pub sentence_piece: bool,
     /// Where the tensors' data start, in bytes from the start of the file.
     pub data_offset: u64,
     /// Whether a BOS token goes before a prompt, where the file says so.
@@ -90,10 +95,21 @@ fn facts(header: &Header) -> Result<Facts, Reason> {
         vocabulary,
         tensor_count: u64::try_from(header.tensors.len()).unwrap_or(u64::MAX),
         tensor_bytes: header.tensors.iter().fold(0, |sum: u64, tensor| sum.saturating_add(tensor.bytes)),
+        matrices: most_matrices(header),
+        sentence_piece: matches!(header.value("tokenizer.ggml.model"), Some(Found::Text(name)) if name == "llama"),
         data_offset: header.data,
         add_bos,
         architecture,
     })
+}
+
+fn most_matrices(header: &Header) -> u32 {
+    let mut bytes: BTreeMap<u32, u64> = BTreeMap::new();
+    for tensor in header.tensors.iter().filter(|tensor| tensor.shape.len() > 1) {
+        let sum = bytes.entry(tensor.kind).or_default();
+        *sum = sum.saturating_add(tensor.bytes);
+    }
+    bytes.into_iter().max_by_key(|(_, bytes)| *bytes).map_or(1, |(kind, _)| kind)
 }
 
 #[cfg(test)]

@@ -13,7 +13,8 @@ use thiserror::Error;
 
 use super::gguf::Gguf;
 use super::malformed::{self, MalformedError};
-use super::recipe::{Architecture, Recipe, RecipeError};
+use super::recipe::{Recipe, RecipeError};
+use super::sparse::Likeness;
 use super::{model, sparse};
 
 /// Why a model could not be made.
@@ -92,9 +93,9 @@ impl Store {
     /// The path of a sound file whose tensors have at least `bytes` bytes (LOAD-04).
     /// The header is honest and all data lie inside the file, but as holes: it takes under 100 KiB of disk.
     /// Ask for more than the device has; [`super::BEYOND_ANY_DEVICE`] serves everywhere.
-    pub fn sparse_huge(&self, bytes: u64, architecture: Architecture) -> Result<PathBuf, ModelError> {
-        let (front, length) = sparse::front(bytes, architecture)?;
-        let path = self.place(&format!("huge-{}-{length}", architecture.name()), &front);
+    pub fn sparse_huge(&self, bytes: u64, like: Likeness) -> Result<PathBuf, ModelError> {
+        let (front, length) = sparse::front(bytes, like)?;
+        let path = self.place(&format!("huge-{}-{length}", like.architecture.name()), &front);
         let whole = |file: &Path| fs::metadata(file).is_ok_and(|facts| facts.len() == length);
         if !(whole(&path) && begins_with(&path, &front)) {
             self.put(&path, |file| {
@@ -176,6 +177,7 @@ fn begins_with(path: &Path, front: &[u8]) -> bool {
 mod tests {
     use std::os::unix::fs::MetadataExt;
 
+    use super::super::Architecture;
     use super::super::BEYOND_ANY_DEVICE;
     use super::super::inspect::inspect;
     use super::*;
@@ -260,19 +262,29 @@ mod tests {
     #[test]
     fn the_huge_model_is_honest_and_takes_no_disk() {
         let (_folder, store) = store();
-        for architecture in [Architecture::Llama, Architecture::Gpt2] {
-            let path = store.sparse_huge(BEYOND_ANY_DEVICE, architecture).unwrap();
-            assert_eq!(store.sparse_huge(BEYOND_ANY_DEVICE, architecture).unwrap(), path);
+        let plain = Likeness::default();
+        let all = [
+            plain,
+            Likeness { matrices: 12, ..plain },
+            Likeness { sentence_piece: true, ..plain },
+            Likeness { architecture: Architecture::Gpt2, ..plain },
+            Likeness { architecture: Architecture::Qwen2, ..plain },
+            Likeness { architecture: Architecture::Phi3, matrices: 8, ..plain },
+        ];
+        for like in all {
+            let path = store.sparse_huge(BEYOND_ANY_DEVICE, like).unwrap();
+            assert_eq!(store.sparse_huge(BEYOND_ANY_DEVICE, like).unwrap(), path);
             let file = fs::metadata(&path).unwrap();
             let facts = inspect(&path).unwrap();
-            assert_eq!(facts.architecture, architecture.name());
+            assert_eq!(facts.architecture, like.architecture.name());
+            assert_eq!((facts.matrices, facts.sentence_piece), (like.matrices, like.sentence_piece));
             assert!(
                 facts.tensor_bytes >= BEYOND_ANY_DEVICE
                     && file.len() >= facts.data_offset + facts.tensor_bytes
             );
             assert!(file.blocks() * 512 < 1 << 20, "{} blocks", file.blocks());
         }
-        let error = store.sparse_huge(u64::MAX, Architecture::Llama).unwrap_err();
+        let error = store.sparse_huge(u64::MAX, Likeness::default()).unwrap_err();
         assert!(matches!(error, ModelError::TooLarge { .. }));
     }
 }

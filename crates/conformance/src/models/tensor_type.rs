@@ -45,6 +45,12 @@ impl TensorType {
         }
     }
 
+    /// The type numbered `id`, if the generator can write it.
+    pub fn of(id: u32) -> Option<Self> {
+        use TensorType::{BF16, F16, F32, Q4K, Q5K, Q6K, Q40, Q41, Q50, Q51, Q80};
+        [F32, F16, BF16, Q80, Q40, Q41, Q50, Q51, Q4K, Q5K, Q6K].into_iter().find(|one| one.id() == id)
+    }
+
     /// Elements a block holds; a row must be a whole number of blocks.
     pub fn block_elements(self) -> u64 {
         block(self.id()).map_or(1, |(elements, _)| elements)

@@ -70,7 +70,7 @@ fn describe(text: &mut String, word: &str, one: &RequirementResult, wanted: impl
         let _ = writeln!(text, "  again     {}", failure.rerun);
     }
     if failures.len() > SHOWN {
-        let _ = writeln!(text, "  and {} more like it", failures.len() - SHOWN);
+        let _ = writeln!(text, "  and {} more like it; --json FILE has them all", failures.len() - SHOWN);
     }
     let _ = writeln!(text, "  why       worker-conformance explain {}", one.id);
     if let Some(reason) = &one.reason {

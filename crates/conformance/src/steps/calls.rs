@@ -230,10 +230,11 @@ fn take_path(conversation: &Conversation, given: &mut Arguments) -> Result<Text,
         "directory" => scratch.clone(),
         "through-a-file" => setting.model().map(|model| model.path.join("model.gguf")).unwrap_or_default(),
         "very-long-name" => scratch.join("x".repeat(5000)),
-        "sparse-huge-file" => setting
-            .store
-            .sparse_huge(crate::models::BEYOND_ANY_DEVICE, setting.architecture())
-            .map_err(|error| broken(&error))?,
+        "sparse-huge-file" => setting.huge().map_err(|error| broken(&error))?.ok_or_else(|| {
+            Stop::NotApplicable(
+                "the suite makes no models of the architecture of the library's own".to_owned(),
+            )
+        })?,
         other => setting.store.malformed_path(other).map_err(|error| broken(&error))?,
     };
     Ok(Text::Bytes(bytes(&path)))

@@ -61,8 +61,7 @@ async fn run_rounds(conversation: &mut Conversation, count: u32, cycle: &str) ->
     for name in REFUSED {
         refused.push(bytes(&setting.store.malformed_path(name).map_err(|error| broken(&error))?));
     }
-    let huge = setting.store.sparse_huge(crate::models::BEYOND_ANY_DEVICE, setting.architecture());
-    refused.push(bytes(&huge.map_err(|error| broken(&error))?));
+    refused.extend(setting.huge().map_err(|error| broken(&error))?.map(|huge| bytes(&huge)));
     let path = match &conversation.model_file {
         Some(path) => bytes(path),
         None => setting.model().map(|model| bytes(&model.path)).unwrap_or_default(),

@@ -164,7 +164,7 @@ fn body(conversation: &mut Conversation, what: &str, at: u32, path: &[u8]) -> Re
             vec![
                 Op::Call(Call::Init { bind: ctx, device, code }),
                 // To look for a file takes less time than to load it.
-                Op::Repeat(if at % 2 == 0 { LOADS } else { 8 * LOADS }, round),
+                Op::Repeat(if at.is_multiple_of(2) { LOADS } else { 8 * LOADS }, round),
                 Op::Call(Call::Destroy { ctx: own }),
             ]
         }

@@ -15,6 +15,14 @@ impl Sanitizer {
         }
     }
 
+    fn word(self) -> &'static str {
+        match self {
+            Sanitizer::Asan => "asan",
+            Sanitizer::Ubsan => "ubsan",
+            Sanitizer::Tsan => "tsan",
+        }
+    }
+
     fn runtime(self) -> &'static str {
         match self {
             Sanitizer::Asan => "libasan.so",
@@ -78,7 +86,7 @@ pub fn instrument(kind: Sanitizer, library: &Path, reports: &Path) -> Result<Ins
     );
     let tsan = format!(
         "abort_on_error=1:halt_on_error=1:handle_segv=0:handle_sigbus=0:die_after_fork=0:report_thread_leaks=0:\
-         atexit_sleep_ms=0:log_path={log}"
+         ignore_noninstrumented_modules=1:atexit_sleep_ms=0:log_path={log}"
     );
     let environment = vec![
         ("LD_PRELOAD".to_owned(), preload.join(":")),
@@ -86,7 +94,12 @@ pub fn instrument(kind: Sanitizer, library: &Path, reports: &Path) -> Result<Ins
         ("UBSAN_OPTIONS".to_owned(), joined(ubsan, "UBSAN_OPTIONS")),
         ("TSAN_OPTIONS".to_owned(), joined(tsan, "TSAN_OPTIONS")),
     ];
-    Ok(Instrument { wrapper: Vec::new(), environment, reports: Some(reports.to_owned()) })
+    Ok(Instrument {
+        wrapper: Vec::new(),
+        environment,
+        reports: Some(reports.to_owned()),
+        options: format!(" --sanitizer {}", kind.word()),
+    })
 }
 
 /// What the user has set wins, because it comes last.

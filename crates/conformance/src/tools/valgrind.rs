@@ -28,5 +28,10 @@ pub fn instrument(reports: &Path) -> Result<Instrument, ToolError> {
     ];
     let mut wrapper: Vec<OsString> = vec![tool.into()];
     wrapper.extend(options.map(Into::into));
-    Ok(Instrument { wrapper, environment: Vec::new(), reports: Some(reports.to_owned()) })
+    Ok(Instrument {
+        wrapper,
+        environment: Vec::new(),
+        reports: Some(reports.to_owned()),
+        options: " --valgrind".to_owned(),
+    })
 }

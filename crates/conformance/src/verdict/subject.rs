@@ -131,6 +131,9 @@ pub struct Selection {
     /// Only the scenarios of this file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feature: Option<String>,
+    /// The tool that the library ran under, as options of the program.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub instrument: String,
     /// Generated programs asked for, over all shards.
     pub programs: u64,
     /// The part that this run is of a whole.

@@ -180,6 +180,9 @@ impl RunResult {
         let generated = share::again(place);
         let name = if generated.is_some() { "fuzz" } else { "run" };
         let mut command = format!("worker-conformance {name} --library {}", quote(&self.selection.library));
+        if generated.is_none() {
+            command += &self.selection.instrument;
+        }
         if let Some(path) = self.profile.as_ref().and_then(|profile| profile.path.as_deref()) {
             command += &format!(" --profile {}", quote(path));
         }

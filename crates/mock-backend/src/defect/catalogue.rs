@@ -230,7 +230,7 @@ catalogue! {
     OomReports4 "FAULT-06" "oom-reports-4" "no memory during generation is reported as 4"
     FaultSticks "FAULT-07" "fault-sticks" "text differs once a kernel failed to launch"
     MiddleFreeHarms "INF-15" "middle-free-harms" "freeing the middle one of three jobs changes the text of the youngest"
-    ThirdLoadResets "LOAD-12" "third-load-resets" "a third model's load in the middle of a job of the first changes its text"
+    ThirdLoadResets "LOAD-12" "third-load-resets" "the third load of a thread changes the text of a job of its first model that is midway"
     IndexOfOtherModel "INF-06" "index-of-other-model" "indices go on from another model's job that was freed after a refusal"
     ElderFreeKeepsUsage "INF-12" "elder-free-keeps-usage" "usage stays too high if the elder of two jobs is freed first"
     RefusedStartDraws "ERR-06" "refused-start-draws" "a refused start changes the text of sampled jobs whose last buffer was refused"

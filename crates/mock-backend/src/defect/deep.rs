@@ -28,6 +28,8 @@ struct Memory {
 
 struct Seen {
     model: usize,
+    /// The thread that loaded it.
+    thread: u64,
     used: bool,
     /// An elder model of its context went while it was there.
     bereaved: bool,
@@ -92,13 +94,15 @@ fn address(model: &Model) -> usize {
 pub(crate) fn loaded(model: &Model) {
     with(
         |memory| {
-            let third = memory.models.len() >= 2;
-            if third && on(Defect::ThirdLoadResets) {
-                let eldest = memory.models[0].model;
+            let thread = super::thread();
+            let own: Vec<usize> =
+                memory.models.iter().filter(|seen| seen.thread == thread).map(|seen| seen.model).collect();
+            if own.len() >= 2 && on(Defect::ThirdLoadResets) {
+                let eldest = own[0];
                 let midway = memory.jobs.iter_mut().filter(|job| job.model == eldest && job.given > 0);
                 midway.for_each(|job| job.spoilt = true);
             }
-            memory.models.push(Seen { model: address(model), used: false, bereaved: false });
+            memory.models.push(Seen { model: address(model), thread, used: false, bereaved: false });
         },
         (),
     );

@@ -182,6 +182,8 @@ static bool block_of(uint32_t type, uint64_t *elements, uint64_t *bytes) {
         {0, 1, 4}, {1, 1, 2}, {30, 1, 2}, {2, 32, 18}, {3, 32, 20}, {6, 32, 22}, {7, 32, 24}, {8, 32, 34},
         {10, 256, 84}, {11, 256, 110}, {12, 256, 144}, {13, 256, 176}, {14, 256, 210}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (SOUND_K_TYPES_ONLY && type != 0 && type < 10) break;
+        if (SOUND_K_TYPES_ONLY && type == 30) break;
         if (known[i].type == type) {
             *elements = known[i].elements;
             *bytes = known[i].bytes;

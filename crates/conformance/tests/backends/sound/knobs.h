@@ -29,6 +29,11 @@
 #define SOUND_FIRST_MS 0
 #endif
 
+/* Of tensor types, only F32 and those with blocks of 256. */
+#ifndef SOUND_K_TYPES_ONLY
+#define SOUND_K_TYPES_ONLY 0
+#endif
+
 /* Process usage: a constant, a part that appears at the first load, noise, every device in one figure. */
 #ifndef SOUND_OVERHEAD_BYTES
 #define SOUND_OVERHEAD_BYTES 0
