@@ -120,20 +120,21 @@ fn reports_of_a_broken_library_keep_the_schema_and_every_form_is_written() {
     assert!(row.contains("| ✔ pass | ✘ fail |"), "{row}");
 }
 
-/// What must be the same however a run was cut: everything but times.
-fn essence(report: &Value) -> Value {
-    let mut report = report.clone();
-    for key in ["seconds", "started", "latency", "reproducers", "coverage"] {
-        report[key] = Value::Null;
-    }
-    report["selection"]["shard"] = Value::Null;
-    for case in report["cases"].as_array_mut().into_iter().flatten() {
-        case["seconds"] = Value::Null;
-        for step in case["scenario"]["steps"].as_array_mut().into_iter().flatten() {
-            step["seconds"] = Value::Null;
-        }
-    }
-    report
+/// Scenarios whose number of judgements depends on how busy the machine is: threads that meet in any order, and rounds
+/// of which a slow library makes fewer.
+const BY_TIME: [&str; 2] = ["features/threads.feature:", "over 200 rounds"];
+
+/// Places, ends, findings and checks of all cases, as far as they do not depend on the time.
+fn cases(report: &Value) -> Vec<Value> {
+    let all = report["cases"].as_array().into_iter().flatten();
+    all.map(|case| {
+        let mut case = case.clone();
+        let place = case["place"].as_str().unwrap_or_default().to_owned();
+        let steady = !BY_TIME.iter().any(|known| place.contains(known));
+        let checks = if steady { case["checks"].take() } else { Value::Null };
+        serde_json::json!([place, case["end"], case["findings"], checks])
+    })
+    .collect()
 }
 
 #[test]
@@ -169,18 +170,28 @@ fn shards_together_are_the_whole_run() {
         let (whole, merged) =
             (json(&folder.path().join("whole.json")), json(&folder.path().join("merged.json")));
         assert_eq!(whole["scenarios"].as_u64(), Some(cases));
-        for (one, other) in whole["requirements"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .zip(merged["requirements"].as_array().into_iter().flatten())
-        {
-            for key in ["id", "status", "checks", "reason", "applies"] {
-                assert_eq!(one[key], other[key], "{library}: {} of {}", key, one["id"]);
+        let list = |report: &Value| report["requirements"].as_array().cloned().unwrap_or_default();
+        assert_eq!(list(&whole).len(), list(&merged).len());
+        for (one, other) in list(&whole).iter().zip(&list(&merged)) {
+            for key in ["id", "status", "reason", "applies", "failures"] {
+                assert_eq!(one[key], other[key], "{library}: {key} of {}", one["id"]);
             }
         }
-        for key in ["verdict", "codes", "generated", "scenarios", "requirements"] {
-            assert_eq!(essence(&whole)[key], essence(&merged)[key], "{library}: {key}");
+        for key in ["verdict", "generated", "scenarios"] {
+            assert_eq!(whole[key], merged[key], "{library}: {key}");
+        }
+        assert_eq!(cases(&whole), cases(&merged), "{library}");
+        for report in [&whole, &merged] {
+            for one in list(report) {
+                let id = one["id"].as_str().unwrap_or_default();
+                let sum: u64 = report["cases"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|case| case["checks"][id].as_u64())
+                    .sum();
+                assert_eq!(one["checks"].as_u64(), Some(sum), "{id}");
+            }
         }
         let missing = program(&["report", "merge", &path("3-3"), &path("1-3")]);
         assert_eq!(code(&missing), 2, "{}", said(&missing));

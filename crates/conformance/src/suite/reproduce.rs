@@ -9,7 +9,7 @@ use super::SuiteError;
 use crate::executor::ExecutorError;
 use crate::fuzz::Case;
 use crate::fuzz::failure::reduce;
-use crate::fuzz::judge::{Kind, Player};
+use crate::fuzz::judge::{Fault, Kind, Player};
 use crate::fuzz::share::SEED;
 use crate::fuzz::stage;
 use crate::program::{Call, Op, Text};
@@ -84,14 +84,20 @@ fn one(
     }
     let played = player.play(program)?;
     *deaths += usize::from(played.died);
-    let Some(fault) = played.faults.into_iter().find(|fault| fault.main().requirement == id) else {
-        return Ok(None);
-    };
+    let breaks = |fault: &Fault| fault.findings.iter().any(|finding| finding.requirement == id);
+    let Some(mut fault) = played.faults.into_iter().find(breaks) else { return Ok(None) };
+    name_first(&mut fault, id);
     let attempts = if fault.kind == Kind::Death { 0 } else { ATTEMPTS };
     let case = Case { number: 0, program: program.to_vec(), fault };
-    let failing = reduce(player, &case, attempts)?;
-    if failing.main().requirement != id {
+    let mut failing = reduce(player, &case, attempts)?;
+    if !breaks(&failing.fault) {
         return Ok(None);
     }
+    name_first(&mut failing.fault, id);
     Ok(Some(repro::reproducer(player, &failing, SEED, place.to_owned())))
+}
+
+/// One call may break several requirements; the program is to be about this one.
+fn name_first(fault: &mut Fault, id: RequirementId) {
+    fault.findings.sort_by_key(|finding| finding.requirement != id);
 }
