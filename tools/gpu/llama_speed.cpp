@@ -96,10 +96,11 @@ int main(int count, char** arguments) {
         prefill.push_back(run.generate(prompt, 0).first);
         decode.push_back(run.generate(2, tokens).second);
     }
-    std::printf("{\"load_warm_seconds\": %.4f, \"first_token_ms\": %.4f, \"prompt_ms\": %.4f, "
-                "\"prompt_tokens_per_second\": %.1f, \"decode_ms_per_token\": %.5f, \"decode_tokens_per_second\": %.2f}\n",
-                load, median(first) * 1e3, median(prefill) * 1e3, prompt / median(prefill), median(decode) * 1e3 / tokens,
-                tokens / median(decode));
+    std::printf(
+        "{\"load_warm_seconds\": %.4f, \"first_token_ms\": %.4f, \"prompt_ms\": %.4f, "
+        "\"prompt_tokens_per_second\": %.1f, \"decode_ms_per_token\": %.5f, \"decode_tokens_per_second\": %.2f}\n",
+        load, median(first) * 1e3, median(prefill) * 1e3, prompt / median(prefill), median(decode) * 1e3 / tokens,
+        tokens / median(decode));
     llama_free(run.context);
     llama_model_free(model);
     return 0;

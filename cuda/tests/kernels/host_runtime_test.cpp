@@ -91,6 +91,10 @@ TEST(HostRuntime, LanesOfAWarpExchangeAndVote) {
     }
 }
 
+TEST(HostRuntime, BytesOfTwoWordsAreChosenByNibbles) {
+    EXPECT_EQ(__byte_perm(0x33221100u, 0x77665544u, 0x7052u), 0x77005522u);
+}
+
 __global__ void static_shared_kernel(int* out) {
     __shared__ int total[32];
     total[threadIdx.x] = static_cast<int>(blockIdx.x + threadIdx.x);

@@ -80,11 +80,12 @@ double tolerance_of(TensorType type) { return type == TensorType::Q4_1 || type =
 std::vector<std::pair<int, int>> shapes_of(TensorType type) {
     switch (kernels::block_elements(type)) {
         case 1:
-            return {{1, 1}, {3, 7}, {5, 16}, {8, 64}, {33, 100}, {12, 176}, {64, 256}, {7, 1000}, {40, 1091}};
+            return {{1, 1},    {3, 7},    {5, 16},   {8, 64},    {33, 100},
+                    {12, 176}, {64, 256}, {7, 1000}, {40, 1091}, {5, 8200}};
         case 32:
-            return {{1, 32}, {8, 64}, {7, 96}, {33, 160}, {64, 256}, {9, 1056}, {40, 2080}};
+            return {{1, 32}, {8, 64}, {7, 96}, {33, 160}, {64, 256}, {9, 1056}, {40, 2080}, {5, 8224}};
         default:
-            return {{1, 256}, {8, 256}, {7, 512}, {33, 768}, {40, 1280}};
+            return {{1, 256}, {8, 256}, {7, 512}, {33, 768}, {40, 1280}, {5, 8448}};
     }
 }
 
@@ -101,6 +102,19 @@ TEST_P(Linear, OneTokenGivesTheSumOfProducts) {
         twin(matrix, x, expected, scale);
         expect_near(multiply(matrix, x, Phase::Single), expected, scale, tolerance_of(GetParam()));
     }
+}
+
+TEST_P(Linear, EveryWarpTakesSeveralTurnsOfRows) {
+    std::mt19937 random(12);
+    int multiprocessors = 1;
+    ASSERT_EQ(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, 0), cudaSuccess);
+    // Sixteen warps a multiprocessor, eight rows a warp, and then some.
+    const TestMatrix matrix(GetParam(), multiprocessors * 16 * 8 * 2 + 3, 256, random);
+    const auto x = random_floats(256, random, 3);
+    std::vector<double> expected;
+    std::vector<double> scale;
+    twin(matrix, x, expected, scale);
+    expect_near(multiply(matrix, x, Phase::Single), expected, scale, tolerance_of(GetParam()));
 }
 
 TEST_P(Linear, ManyTokensGiveTheSumsOfProducts) {
