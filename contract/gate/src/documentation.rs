@@ -252,7 +252,12 @@ fn compare_texts(enumerator: bool, before: &Text, after: &Text) -> Vec<(Rule, St
     let mut found = Vec::new();
     let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let spelled = Text { text: words::spelled_as(&after.text, &before.text), ..after.clone() };
-    let (old, new) = (read(before), read(&spelled));
+    let (mut old, mut new) = (read(before), read(&spelled));
+    // Paragraphs may be joined; then nothing of what was the second may be lost.
+    let joined = old.contains_key(&Section::Description) != new.contains_key(&Section::Description);
+    if joined {
+        [&mut old, &mut new].into_iter().for_each(join_paragraphs);
+    }
     let known = words::stems(&before.text);
     let facts =
         old.values().flat_map(|facts| &facts.clauses).flat_map(|clause| clause.bag.keys().cloned()).collect();
@@ -303,9 +308,9 @@ fn compare_texts(enumerator: bool, before: &Text, after: &Text) -> Vec<(Rule, St
             found.push((Rule::ParameterMeaningChanged, section.name(), way(o), way(n)));
         }
         // The first line of a function may be shortened, since its sections say all of it again.
-        let summary = *section == Section::Summary && old.contains_key(&Section::Codes);
+        let summary = *section == Section::Summary && !joined && old.contains_key(&Section::Codes);
         // A code has one sentence, which is all that is promised.
-        let normative = enumerator || *section != Section::Summary;
+        let normative = enumerator || joined || *section != Section::Summary;
         let threads = *section == Section::Threads || *section == Section::Titled("threads".to_owned());
         let place = Place { summary, normative, threads, known: &known, facts: &facts };
         if let Some((differences, before, after)) = compare_sections(&place, &o.clauses, &n.clauses) {
@@ -324,6 +329,16 @@ fn compare_texts(enumerator: bool, before: &Text, after: &Text) -> Vec<(Rule, St
         }
     }
     found
+}
+
+/// Makes the first line and further paragraphs one section.
+fn join_paragraphs(sections: &mut BTreeMap<Section, Facts>) {
+    if let Some(more) = sections.remove(&Section::Description) {
+        let first = sections.entry(Section::Summary).or_default();
+        first.requirements.extend(more.requirements);
+        first.references.extend(more.references);
+        first.clauses.extend(more.clauses);
+    }
 }
 
 /// Whether the direction of a parameter is now another than was said, or than its description shows.

@@ -83,8 +83,12 @@ impl Facts {
         });
         let bracket = regex(&BRACKET, r"\[[\s,;]*\]|\s\([\s,;]*\)|,\s*(?:,\s*)+");
         let rest = bracket.replace_all(&rest, " ");
-        let clauses =
-            split(&rest, codes).into_iter().map(|part| Clause::read(&part, own, parameters)).collect();
+        let clauses = split(&rest, codes)
+            .into_iter()
+            .map(|part| (is_aside(&part), Clause::read(&part, own, parameters)))
+            .filter(|(aside, clause)| !aside || clause.is_weighty())
+            .map(|(_, clause)| clause)
+            .collect();
         Self { requirements, references, clauses, direction }
     }
 }
@@ -120,6 +124,14 @@ fn split(text: &str, codes: bool) -> Vec<String> {
     parts.push(part);
     parts.retain(|part| part.chars().any(char::is_alphanumeric));
     parts.iter().map(|part| part.trim().to_owned()).collect()
+}
+
+/// Whether a sentence is an example or points elsewhere; unless it forbids, permits or counts, it promises nothing.
+fn is_aside(part: &str) -> bool {
+    let lower = part.to_lowercase();
+    ["see also", "for example", "for instance", "e.g.", "example:"]
+        .iter()
+        .any(|begin| lower.starts_with(begin))
 }
 
 fn abbreviation(part: &str) -> bool {
@@ -192,7 +204,10 @@ const VERBS: [&str; 9] = ["WRITE", "KEEP", "FREE", "OWN", "SUPPORT", "WORKS", "D
 impl Clause {
     fn read(text: &str, own: &str, parameters: &[String]) -> Self {
         let mut clause = Self { text: text.to_owned(), ..Self::default() };
-        let prepared = prepare(text, parameters);
+        // In an example the arguments of a call are examples.
+        static CALL: OnceLock<Regex> = OnceLock::new();
+        let plain = is_aside(text).then(|| regex(&CALL, r"(\w+)\([^()]*\)").replace_all(text, "$1()"));
+        let prepared = prepare(plain.as_deref().unwrap_or(text), parameters);
         static WORD: OnceLock<Regex> = OnceLock::new();
         let word = regex(
             &WORD,
@@ -275,7 +290,11 @@ impl Clause {
             return Some(format!("header {}", token.trim_matches(['<', '>'])));
         }
         let name = token.trim_end_matches("()");
-        if name.starts_with("cuda_error_") && name != "cuda_error_message" || name == "cuda_success" {
+        if name == "cuda_success" {
+            ordered("number", "number 0");
+            return Some("number 0".to_owned());
+        }
+        if name.starts_with("cuda_error_") && name != "cuda_error_message" {
             ordered("code", name);
             return Some(format!("code {name}"));
         }
