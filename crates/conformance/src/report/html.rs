@@ -114,10 +114,8 @@ mod tests {
         let page = render(&sample::hostile()).unwrap();
         assert_eq!(page.matches("<script").count(), 1);
         assert_eq!(page.matches("</script").count(), 1);
-        assert!(
-            !page.contains("href=\"javascript") && !page.contains("49") || !page.contains("{{"),
-            "no template runs in text"
-        );
+        assert!(!page.contains("href=\"javascript"));
+        assert!(page.contains("{{7*7}}"), "no template runs in text");
         assert!(!page.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\t')));
         assert!(!page.contains('\u{202e}'));
     }
