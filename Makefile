@@ -18,7 +18,8 @@ cuda_sources := $(shell git ls-files 'cuda/*.cpp' 'cuda/*.hpp' 'cuda/*.cu' 'cuda
 
 .PHONY: conformance release fetch-smollm2 test self-test steady sweep fuzz-defects fuzz-sound setup bench fmt lint format-check \
 	clippy docs clean contract-check abidiff-table \
-	cuda-toolkit test-cuda test-cuda-host ctest cuda-fmt cuda-format-check cuda-tidy cuda-registers cuda-sanitized
+	cuda-toolkit test-cuda test-cuda-host ctest cuda-fmt cuda-format-check cuda-tidy cuda-registers cuda-sanitized \
+	conformance-cuda-host
 
 # Exit code 3, incomplete, is success here; README.md says so.
 conformance: release $(MODEL:%=fetch-%)
@@ -77,6 +78,11 @@ test-cuda: cuda-toolkit
 # The whole suite on the host build under sanitizers, once `make ctest PRESET=host-asan` has made it.
 cuda-sanitized: release
 	tools/cuda-sanitized --level strict
+
+# The same on the plain host build, once `make ctest` has made it; `make test-cuda-host` builds its own and takes longer.
+conformance-cuda-host: release
+	target/release/worker-conformance run --library target/cuda/host/libworker_cuda_host.so \
+		--profile fixtures/profiles/cuda-host.yaml --level strict
 
 ctest:
 	tools/setup cuda

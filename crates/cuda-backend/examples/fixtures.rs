@@ -1,6 +1,6 @@
 //! Writes the suite's tiny models into a folder, `NAME.gguf` each, for programs that are not the suite.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -13,7 +13,7 @@ struct Arguments {
     folder: PathBuf,
 }
 
-fn write(folder: &PathBuf) -> Result<(), String> {
+fn write(folder: &Path) -> Result<(), String> {
     let store = Store::new(folder.join("made"));
     for name in Recipe::names() {
         let made = store.path(name).map_err(|error| error.to_string())?;
