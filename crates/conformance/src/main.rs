@@ -36,7 +36,7 @@ enum Command {
     /// The library runs in child processes only: a crash, a hang or an exit is a finding. It may load models, use
     /// the devices that it finds, and allocate their memory.
     #[command(after_help = RUN_HELP)]
-    Run(Run),
+    Run(Box<Run>),
     /// Put a library through generated programs.
     #[command(after_help = fuzz::command::HELP)]
     Fuzz(fuzz::command::Fuzz),
@@ -122,7 +122,7 @@ fn main() -> Status {
     let program =
         Program::from_arg_matches(&help::command().get_matches()).unwrap_or_else(|error| error.exit());
     let result = match program.command {
-        Command::Run(run) => execute(run),
+        Command::Run(run) => execute(*run),
         Command::Fuzz(options) => fuzz::command::execute(&options, default_models()),
         Command::Replay(options) => replay::execute(&options, default_models()),
         Command::New(options) => kit::execute(&options),

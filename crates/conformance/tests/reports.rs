@@ -149,13 +149,13 @@ fn shards_together_are_the_whole_run() {
         };
         let whole = run(&["--json", &path("whole.json")]);
         assert_eq!(code(&whole), expected, "{}", said(&whole));
-        let mut cases = 0;
+        let mut played = 0;
         for shard in ["1/3", "2/3", "3/3"] {
             let file = path(&shard.replace('/', "-"));
             run(&["--shard", shard, "--json", &file]);
             let scenarios = json(Path::new(&file))["scenarios"].as_u64().expect("a count");
             assert!(scenarios > 60, "shard {shard} has {scenarios} scenarios");
-            cases += scenarios;
+            played += scenarios;
         }
         let merged = program(&[
             "report",
@@ -169,7 +169,7 @@ fn shards_together_are_the_whole_run() {
         assert_eq!(code(&merged), expected, "{}", said(&merged));
         let (whole, merged) =
             (json(&folder.path().join("whole.json")), json(&folder.path().join("merged.json")));
-        assert_eq!(whole["scenarios"].as_u64(), Some(cases));
+        assert_eq!(whole["scenarios"].as_u64(), Some(played));
         let list = |report: &Value| report["requirements"].as_array().cloned().unwrap_or_default();
         assert_eq!(list(&whole).len(), list(&merged).len());
         for (one, other) in list(&whole).iter().zip(&list(&merged)) {

@@ -224,7 +224,8 @@ mod tests {
 
     #[test]
     fn what_is_no_part_of_the_same_run_is_refused() {
-        let refused = |change: &dyn Fn(&mut Vec<(PathBuf, RunResult)>)| {
+        type Parts = Vec<(PathBuf, RunResult)>;
+        let refused = |change: &dyn Fn(&mut Parts)| {
             let mut all = parts(3);
             change(&mut all);
             merge(all).unwrap_err().to_string()
