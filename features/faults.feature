@@ -91,8 +91,8 @@ Feature: injected faults
     Given a profile that can inject <fault>
     And a loaded model
     When the host runs 12 rounds of: job struck by the fault
-    Then model VRAM usage does not grow [INF-12]
-    And process VRAM usage does not grow [INF-12]
+    Then model VRAM usage does not grow
+    And process VRAM usage does not grow
 
     Examples:
       | fault    |

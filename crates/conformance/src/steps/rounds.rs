@@ -343,7 +343,7 @@ fn judge_growth(conversation: &mut Conversation, what: &str, requirement: Option
         let resident = conversation.series.get(RESIDENT).cloned().unwrap_or_default();
         grown = growth(&resident, RESIDENT_NOISE);
     }
-    conversation.judge(requirement, grown.is_none(), || {
+    let finding = || {
         let (from, to) = grown.unwrap_or_default();
         let count = series.len();
         (
@@ -351,7 +351,12 @@ fn judge_growth(conversation: &mut Conversation, what: &str, requirement: Option
             format!("{what} does not grow from round to round"),
             format!("from {from} to {to}"),
         )
-    })
+    };
+    // What a job does not give back is the matter of INF-12, whoever struck it.
+    if grown.is_some() && conversation.requirement(requirement)?.as_str() == "FAULT-07" {
+        conversation.verdicts.judge("INF-12", false, finding);
+    }
+    conversation.judge(requirement, grown.is_none(), finding)
 }
 
 /// Where a series grows: its level after the warm-up and at the end. `None` if it does not grow steadily.

@@ -296,6 +296,11 @@ fn judge_alike(conversation: &mut Conversation, requirement: Option<&str>) -> St
     {
         return Err(conversation.no_token());
     }
+    let loads = || trace.iter().filter(|one| matches!(one.call(), Some(Call::LoadModel { .. })));
+    let loaded = loads().any(|one| one.returned().is_some_and(|got| got.handle().is_some()));
+    if loads().next().is_some() && !loaded {
+        return Err(Stop::Blocked("no load gives a model".to_owned()));
+    }
     let odd = first_odd(&trace);
     let together = trace.iter().any(|observation| observation.thread < ALONE);
     conversation.judge(requirement, odd.is_none() && died(&trace).is_none() && together, || {
