@@ -372,13 +372,6 @@ fn check(place: &str, tags: &[&str], verdicts: Verdicts) -> PlayedCase {
     }
 }
 
-/// Places in the order of their files and lines.
-fn in_order(place: &str) -> (&str, u32, &str) {
-    let (file, rest) = place.split_once(':').unwrap_or((place, ""));
-    let line = rest.split(':').next().and_then(|line| line.parse().ok()).unwrap_or(0);
-    (file, line, rest)
-}
-
 fn found(finding: &Finding, step: Option<usize>) -> Found {
     let Finding { requirement, level, call, expected, observed } = finding.clone();
     Found { requirement, level, call, expected, observed, step }
@@ -557,7 +550,7 @@ fn play(
     }
     let mut results = std::mem::take(&mut *results.lock().unwrap_or_else(PoisonError::into_inner));
     // Scenarios end in any order; reports have one.
-    results.cases.sort_by(|a, b| in_order(&a.place).cmp(&in_order(&b.place)));
+    results.cases.sort_by(|a, b| crate::verdict::in_order(&a.place).cmp(&crate::verdict::in_order(&b.place)));
     results.shown.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
     Ok(results)
 }

@@ -320,3 +320,9 @@ impl RunResult {
         self.requirements.iter().filter(|result| result.status == status).count()
     }
 }
+/// Places in the order of their files and lines.
+pub fn in_order(place: &str) -> (&str, u32, &str) {
+    let (file, rest) = place.split_once(':').unwrap_or((place, ""));
+    let line = rest.split(':').next().and_then(|line| line.parse().ok()).unwrap_or(0);
+    (file, line, rest)
+}
