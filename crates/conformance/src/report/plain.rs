@@ -16,7 +16,7 @@ pub fn line(text: &str) -> String {
     shown
 }
 
-/// A block of text: as [`line`], but whole, and its line breaks and tabs stay.
+/// A block of text: as [`line()`], but whole, and its line breaks and tabs stay.
 pub fn block(text: &str) -> String {
     visible(text, |character| matches!(character, '\n' | '\t'))
 }
