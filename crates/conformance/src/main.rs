@@ -98,7 +98,7 @@ struct Run {
     /// Only scenarios whose place or name contains this.
     #[arg(long, value_name = "TEXT")]
     scenario: Option<String>,
-    /// Scenarios at a time; as many as there are cores if not given.
+    /// Scenarios at a time; one more than there are cores if not given, since scenarios also wait.
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
     /// Folder for generated models.
@@ -160,7 +160,7 @@ fn execute(run: Run) -> anyhow::Result<ExitCode> {
         level: run.level,
         only: run.only,
         scenario: run.scenario,
-        jobs: run.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, usize::from)),
+        jobs: run.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, usize::from) + 1),
         program: std::env::current_exe()?,
         models: std::path::absolute(run.models.unwrap_or_else(default_models))?,
         programs: run.programs,
