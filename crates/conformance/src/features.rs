@@ -76,6 +76,15 @@ fn work_out() -> String {
     crate::verdict::hex(&hash.finalize())
 }
 
+/// The scenarios of a feature, each with the rule that it is of.
+pub fn scenarios<'f>(
+    feature: &'f gherkin::Feature,
+) -> impl Iterator<Item = (Option<&'f gherkin::Rule>, &'f gherkin::Scenario)> {
+    let plain = feature.scenarios.iter().map(|scenario| (None, scenario));
+    let ruled = |rule: &'f gherkin::Rule| rule.scenarios.iter().map(move |scenario| (Some(rule), scenario));
+    plain.chain(feature.rules.iter().flat_map(ruled))
+}
+
 /// A scenario as people look it up: outlines are one, with the number of their examples.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
@@ -99,13 +108,7 @@ pub fn listed() -> Result<Vec<Listed>, FeatureError> {
     let mut all = Vec::new();
     for feature in self::all()? {
         let file = feature.path.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
-        let plain = feature.scenarios.iter().map(|scenario| (None, scenario));
-        let ruled = feature
-            .rules
-            .iter()
-            .flat_map(|rule| rule.scenarios.iter().map(move |scenario| (Some(rule), scenario)));
-        let mut scenarios: Vec<Listed> = plain
-            .chain(ruled)
+        let mut scenarios: Vec<Listed> = scenarios(&feature)
             .map(|(rule, scenario)| {
                 let examples = &scenario.examples;
                 let rows = examples.iter().filter_map(|one| one.table.as_ref());

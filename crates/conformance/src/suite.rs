@@ -291,10 +291,10 @@ fn blank(request: &Request, library: &Path, data: &[u8]) -> Result<RunResult, Su
     let mut waivers = request.profile.waivers.clone();
     waivers.extend(waiver::beside(library)?);
     let of_scenarios = waivers.iter().any(|one| one.scenario.is_some());
-    let scenarios = if of_scenarios { scenario_names()? } else { Vec::new() };
+    let scenarios = if of_scenarios { cases()? } else { Vec::new() };
     for one in &waivers {
         let Some(wanted) = &one.scenario else { continue };
-        if !scenarios.iter().any(|(file, name)| waiver::names_scenario(wanted, file, name)) {
+        if !scenarios.iter().any(|one| waiver::names_scenario(wanted, &one.file, &one.name)) {
             let name = format!("`{wanted}`");
             return Err(SuiteError::WaiverOfNothing { name, from: one.from.clone() });
         }
@@ -332,17 +332,6 @@ fn blank(request: &Request, library: &Path, data: &[u8]) -> Result<RunResult, Su
         reproducers: Vec::new(),
         cases: Vec::new(),
     })
-}
-
-/// File and name of every scenario of the suite, outlines expanded.
-fn scenario_names() -> Result<Vec<(String, String)>, SuiteError> {
-    let mut names = Vec::new();
-    for feature in expand(features::all()?)? {
-        let file = file_of(&feature);
-        let ruled = feature.rules.iter().flat_map(|rule| &rule.scenarios);
-        names.extend(feature.scenarios.iter().chain(ruled).map(|one| (file.clone(), one.name.clone())));
-    }
-    Ok(names)
 }
 
 pub(crate) fn limits(profile: &Profile) -> Limits {

@@ -32,13 +32,7 @@ pub fn cases() -> Result<Vec<Case>, SuiteError> {
         let rows = rows(&feature);
         for feature in expand(vec![feature])? {
             let file = feature.path.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
-            let plain = feature.scenarios.iter().map(|scenario| (None, scenario));
-            let ruled = feature
-                .rules
-                .iter()
-                .flat_map(|rule| rule.scenarios.iter().map(move |scenario| (Some(rule), scenario)));
-            let mut own: Vec<(usize, Case)> = plain
-                .chain(ruled)
+            let mut own: Vec<(usize, Case)> = features::scenarios(&feature)
                 .map(|(rule, scenario)| {
                     let line = scenario.position.line;
                     let tags = features::tags(&feature, rule, scenario).filter_map(|tag| tag.parse().ok());
@@ -61,8 +55,7 @@ pub fn cases() -> Result<Vec<Case>, SuiteError> {
 
 /// The rows of all outlines, by the line that an expanded scenario gets from its row.
 fn rows(feature: &gherkin::Feature) -> HashMap<usize, Vec<String>> {
-    let scenarios = feature.scenarios.iter().chain(feature.rules.iter().flat_map(|rule| &rule.scenarios));
-    let examples = scenarios.flat_map(|scenario| &scenario.examples);
+    let examples = features::scenarios(feature).flat_map(|(_, scenario)| &scenario.examples);
     let mut all = HashMap::new();
     for one in examples {
         let rows = one.table.iter().flat_map(|table| table.rows.iter().skip(1));
