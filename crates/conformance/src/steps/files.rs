@@ -67,13 +67,13 @@ fn copy(conversation: &mut Conversation) -> Step {
     let folder = tempfile::Builder::new()
         .prefix("model-")
         .tempdir_in(&setting.scratch)
-        .map_err(|error| Stop::Broken(format!("no folder in `{}`: {error}", setting.scratch.display())))?
-        .keep();
-    let path = folder.join("model.gguf");
+        .map_err(|error| Stop::Broken(format!("no folder in `{}`: {error}", setting.scratch.display())))?;
+    let path = folder.path().join("model.gguf");
     write_copy(&model.path, &path)
         .map_err(|error| Stop::Broken(format!("no copy of `{}`: {error}", model.path.display())))?;
     conversation.adopt_model(bytes(&path), model.facts.clone());
     conversation.model_file = Some(path);
+    conversation.own_folder = Some(folder);
     Ok(())
 }
 
