@@ -273,6 +273,10 @@ pub struct Measured {
     pub descriptors: Vec<(i32, String)>,
     /// Files that are mapped into memory, the library's own and the system's among them.
     pub mapped: Vec<String>,
+    /// Processor time of all threads since the process began, in nanoseconds.
+    pub processor: u64,
+    /// How often a thread gave up the processor to wait, and how often it was taken away.
+    pub switches: (u64, u64),
 }
 
 /// How a process ended, or had to be ended.

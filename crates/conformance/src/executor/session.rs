@@ -122,6 +122,8 @@ pub struct Executor {
 struct Pool {
     idle: Vec<Server>,
     out: usize,
+    /// How many may be out.
+    jobs: usize,
     /// Whether forking a process that has the library loaded is known to be unsafe or impossible.
     bare: bool,
 }
@@ -146,7 +148,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Executor {
     /// An executor; nothing is started yet.
     pub fn new(config: Config) -> Arc<Self> {
-        Arc::new(Self { config, pool: Mutex::default(), returned: Condvar::new(), pace: Mutex::default() })
+        let pool = Mutex::new(Pool { jobs: config.jobs.max(1), ..Pool::default() });
+        Arc::new(Self { config, pool, returned: Condvar::new(), pace: Mutex::default() })
     }
 
     /// How it runs the library.
@@ -162,7 +165,7 @@ impl Executor {
         let fresh = options.fresh || !options.environment.is_empty();
         let (idle, bare) = {
             let mut pool = lock(&self.pool);
-            while pool.out >= self.config.jobs.max(1) {
+            while pool.out >= pool.jobs {
                 pool = self.returned.wait(pool).unwrap_or_else(PoisonError::into_inner);
             }
             pool.out += 1;
@@ -187,6 +190,18 @@ impl Executor {
         };
         session.begin(options)?;
         Ok(session)
+    }
+
+    /// Sessions at a time.
+    pub fn jobs(&self) -> usize {
+        lock(&self.pool).jobs
+    }
+
+    /// From now on, so many sessions at a time, if that is more.
+    pub fn widen(&self, jobs: usize) {
+        let mut pool = lock(&self.pool);
+        pool.jobs = pool.jobs.max(jobs);
+        self.returned.notify_all();
     }
 
     /// From now on, sessions load the library themselves: it does not stand being forked.
