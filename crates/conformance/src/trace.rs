@@ -306,6 +306,8 @@ pub enum Cause {
     Patience(u64),
     /// Took more memory than this limit, in bytes.
     Memory(u64),
+    /// Had more threads than this limit.
+    Threads(u64),
     /// Control came back in another call than the one under way (`longjmp`).
     Jumped,
 }
@@ -363,6 +365,7 @@ impl fmt::Display for Death {
             Cause::Deadline(millis) => write!(f, "no return within {:.1} s", *millis as f64 / 1000.0)?,
             Cause::Patience(millis) => write!(f, "given up after {:.0} s", *millis as f64 / 1000.0)?,
             Cause::Memory(limit) => write!(f, "more than {} MiB of memory taken", limit >> 20)?,
+            Cause::Threads(limit) => write!(f, "more than {limit} threads started")?,
             Cause::Jumped => f.write_str("control came back in another call (longjmp)")?,
         }
         if !self.output.is_empty() {

@@ -18,6 +18,11 @@ use crate::program::Op;
 use crate::trace::{Cause, Death, Effect, Event, Observation, Outcome};
 
 /// How often a waiting runner looks at deadlines and memory.
+/// Threads of one session: a pool for every core of a large machine, in each of dozens of contexts, stays below; a library
+/// that starts them without end must not take the machine's last.
+const MOST_THREADS: u64 = 4096;
+/// How long the machine may have no room for another process.
+const NO_ROOM: Duration = Duration::from_secs(10);
 const TICK: Duration = Duration::from_millis(20);
 /// Time for a killed session to be reaped, with everything it left behind.
 const REAP: Duration = Duration::from_secs(20);
@@ -259,8 +264,7 @@ impl Executor {
             .envs(instrument.environment.iter().map(|(key, value)| (key, value)))
             .envs(self.config.environment.iter().map(|(key, value)| (key, value)))
             .envs(environment.iter().map(|(key, value)| (key, value)));
-        let child = command
-            .spawn()
+        let child = patiently(|| command.spawn())
             .map_err(|source| ExecutorError::Spawn { program: self.config.program.clone(), source })?;
         Ok(Server { child, shared: Arc::new(shared), bare })
     }
@@ -446,6 +450,9 @@ impl Session {
         if pid > 0 && resident(pid) > self.memory {
             return Some(Cause::Memory(self.memory));
         }
+        if pid > 0 && threads(pid) > MOST_THREADS {
+            return Some(Cause::Threads(MOST_THREADS));
+        }
         if started.elapsed() > limits.batch {
             return Some(Cause::Patience(limits.batch.as_millis() as u64));
         }
@@ -592,6 +599,26 @@ fn tunables(own: Option<String>) -> String {
 }
 
 /// Resident memory of a process in bytes; 0 if it is gone.
+/// Tries again for a while where there is no room for another process: what takes it may just be going.
+fn patiently<T>(mut start: impl FnMut() -> std::io::Result<T>) -> std::io::Result<T> {
+    let since = Instant::now();
+    loop {
+        match start() {
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock && since.elapsed() < NO_ROOM => {
+                std::thread::sleep(TICK);
+            }
+            other => return other,
+        }
+    }
+}
+
+fn threads(pid: i32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name of the program, in brackets, may hold anything; the state is the first field after it.
+    let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
+    fields.split(' ').nth(17).and_then(|count| count.parse().ok()).unwrap_or(0)
+}
+
 fn resident(pid: i32) -> u64 {
     let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
     statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
