@@ -168,6 +168,9 @@ Feature: loading models
     And the model file is unchanged
     When the host generates 4 tokens
     Then the model file is unchanged
+    When the host calls cuda_unload_model
+    And the host calls cuda_destroy
+    Then the model file is unchanged
 
   @LOAD-12
   Scenario: a second model in one context works or is refused, and the first is not harmed

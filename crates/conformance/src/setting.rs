@@ -1,5 +1,7 @@
 //! What the steps of a scenario work with: the executor, the models, the facts, and the profile.
 
+mod originals;
+
 use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -13,6 +15,7 @@ use crate::oracle::{Facts, ModelFacts, Oracle, Verdicts};
 use crate::profile::Profile;
 use crate::program::{Call, Device, Handle, Op, Out, Slot, Text};
 use crate::trace::{Observation, Outcome};
+use originals::Originals;
 
 /// A model that the library under test can load.
 #[derive(Debug, Clone)]
@@ -43,6 +46,7 @@ pub struct Setting {
     pub talks: bool,
     /// Whether the library waits for most of the time that its calls take, as for a device, and leaves the cores idle.
     pub waits: bool,
+    originals: Originals,
     /// Facts for the oracle.
     pub facts: Facts,
     /// Folder for files of single scenarios.
@@ -100,9 +104,12 @@ impl Setting {
         scratch: PathBuf,
     ) -> Result<(Self, Verdicts), SettingError> {
         let mut candidates = Vec::new();
+        let originals = Originals::default();
         if profile.models.is_empty() {
             for name in FIXTURES {
-                candidates.push(describe(&store.path(name)?)?);
+                let path = store.path(name)?;
+                candidates.push(describe(&path)?);
+                originals.watch(path, Some(name.to_owned()));
             }
         }
         for (architecture, source) in &profile.models {
@@ -117,6 +124,7 @@ impl Setting {
                 return Err(SettingError::Architecture { path, expected: architecture.clone(), found });
             }
             candidates.push(model);
+            originals.watch(path, source.fixture.clone());
         }
         // The order of FIXTURES for those it knows: llama is what most backends run.
         candidates.sort_by_key(|model| (model.architecture != "llama", model.architecture.clone()));
@@ -129,11 +137,23 @@ impl Setting {
             prompt: PROMPTS[0],
             talks: true,
             waits: false,
+            originals,
             facts: Facts::default(),
             scratch,
         };
-        let verdicts = setting.probe(named)?;
+        let mut verdicts = setting.probe(named)?;
+        setting.mend_models(&mut verdicts);
         Ok((setting, verdicts))
+    }
+
+    /// Looks whether the library left the models that all scenarios share alone, and mends what it did to them.
+    pub fn mend_models(&self, verdicts: &mut Verdicts) {
+        for (path, what) in self.originals.mend(&self.store) {
+            verdicts.judge("LOAD-11", false, || {
+                let call = format!("some call with the model `{}`", path.display());
+                (call, "the model file is left as it is".to_owned(), what.to_owned())
+            });
+        }
     }
 
     fn probe(&mut self, named: bool) -> Result<Verdicts, SettingError> {

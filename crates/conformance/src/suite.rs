@@ -512,7 +512,7 @@ fn play(
         .worker_threads(2)
         .build()
         .map_err(|error| SuiteError::Broken(vec![error.to_string()]))?;
-    let before = Arc::clone(&setting);
+    let (before, models) = (Arc::clone(&setting), Arc::clone(&setting));
     let (after, shown) = (Arc::clone(&results), Arc::clone(&progress));
     let run = Conversation::cucumber::<&str>()
         .with_parser(Parsed(features))
@@ -530,9 +530,11 @@ fn play(
         })
         .after(move |feature, rule, scenario, end, world| {
             let (after, shown) = (Arc::clone(&after), Arc::clone(&shown));
+            let models = Arc::clone(&models);
             async move {
                 let Some(world) = world else { return };
                 world.end_session().await;
+                models.mend_models(&mut world.verdicts);
                 let played = conclude(feature, rule, scenario, end, world);
                 if let Some(one) = played.cases.first() {
                     let failed = !one.findings.is_empty();
