@@ -109,6 +109,8 @@ pub struct Conversation {
     pub texts: BTreeMap<String, Generation>,
     /// Numbers kept by name.
     pub figures: HashMap<String, u64>,
+    /// What each round did, in the words of the scenario.
+    pub cycle: String,
     /// Figures round by round, by what they measure.
     pub series: HashMap<String, Vec<u64>>,
     /// The first good call that did not work, and what it gave.

@@ -1,12 +1,13 @@
 //! The command `list`: the requirements, or the tree of families, requirements and scenarios.
 
 use std::fmt::Write as _;
+use std::str::FromStr;
 
 use clap::Args;
-use worker_contract::{Requirement, catalogue};
+use worker_contract::{Requirement, RequirementId, catalogue};
 
 use crate::exit_code::ExitCode;
-use crate::explain::line;
+use crate::explain::{line, nearest};
 use crate::features::{self, FeatureError};
 
 /// Help behind the options.
@@ -28,6 +29,21 @@ pub struct List {
     /// Only these families or requirements, for example LOAD or ERR-01; all if none is named.
     #[arg(value_name = "NAME")]
     names: Vec<String>,
+}
+
+/// A requirement, or all of a family, as options name them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named(pub Vec<RequirementId>);
+
+impl FromStr for Named {
+    type Err = nearest::Unknown;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let family = name.trim().to_ascii_uppercase();
+        let all = catalogue().iter().map(|one| one.id).filter(|id| id.family() == family);
+        let all: Vec<RequirementId> = all.collect();
+        if all.is_empty() { nearest::find(name).map(|id| Self(vec![id])) } else { Ok(Self(all)) }
+    }
 }
 
 /// A name is neither a family nor a requirement.
@@ -106,9 +122,19 @@ mod tests {
     }
 
     #[test]
+    fn an_option_takes_a_requirement_or_a_family() {
+        let named = |name: &str| name.parse::<Named>().map(|named| named.0.len());
+        assert_eq!(named("err-01"), Ok(1));
+        assert_eq!(named("msg"), Ok(6));
+        assert!(named("MSG-7").unwrap_err().to_string().contains("did you mean MSG-0"));
+    }
+
+    #[test]
     fn every_requirement_of_the_tree_has_a_scenario_or_says_how_else() {
         let text = tree(&select(&[]).unwrap()).unwrap();
         assert!(text.contains("\nLOAD\n  LOAD-01   MUST   "), "{text}");
+        insta::assert_snapshot!("list_tree", tree(&select(&["ABI".to_owned()]).unwrap()).unwrap());
+        insta::assert_snapshot!("list_table", table(&select(&["MSG".to_owned()]).unwrap()));
         assert!(text.contains("no scenario; static: the dynamic symbol table"), "{text}");
         let lines = |what: &str| text.lines().filter(|line| line.starts_with(what)).count();
         assert!(lines("    features/") > catalogue().len());

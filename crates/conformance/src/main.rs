@@ -17,7 +17,6 @@ use worker_conformance::suite::{self, Request};
 use worker_conformance::tools::{Tools, debugger, watch::Watch};
 use worker_conformance::verdict::Conformance;
 use worker_conformance::{doctor, explain, fuzz, kit, list, manual, replay};
-use worker_contract::RequirementId;
 
 use crate::problem::Problem;
 
@@ -92,9 +91,9 @@ struct Run {
     /// core: every MUST; strict: every SHOULD as well.
     #[arg(long, value_enum, default_value = "core")]
     level: Conformance,
-    /// Only these requirements, for example ERR-01,NULL-02.
+    /// Only these requirements or families, for example ERR-01,NULL.
     #[arg(long, value_name = "ID", value_delimiter = ',')]
-    only: Vec<RequirementId>,
+    only: Vec<list::Named>,
     /// Only scenarios whose place or name contains this.
     #[arg(long, value_name = "TEXT")]
     scenario: Option<String>,
@@ -158,7 +157,7 @@ fn execute(run: Run) -> anyhow::Result<ExitCode> {
         profile,
         profile_path: run.profile,
         level: run.level,
-        only: run.only,
+        only: run.only.into_iter().flat_map(|named| named.0).collect(),
         scenario: run.scenario,
         jobs: run.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, usize::from) + 1),
         program: std::env::current_exe()?,

@@ -17,8 +17,9 @@ Exit status:
   0  printed
   2  no such shell
 
-Example:
-  worker-conformance completions bash > ~/.local/share/bash-completion/completions/worker-conformance";
+Example, for bash:
+  cd ~/.local/share/bash-completion/completions
+  worker-conformance completions bash > worker-conformance";
 
 /// Help behind the options of `man`.
 pub const MAN_HELP: &str = "\

@@ -9,6 +9,10 @@ use crate::verdict::{Conformance, Failure, RequirementResult, RunResult, Status,
 /// Failures shown for one requirement; the report has them all.
 const SHOWN: usize = 2;
 
+/// Titles of what was not verified: what the verdict waits for, what it does not, and what does not apply.
+const OPEN: [&str; 3] =
+    ["not verified:", "not verified, and not asked for at this level:", "does not apply here:"];
+
 /// The verdict as text.
 pub fn render(result: &RunResult) -> String {
     let mut text = String::new();
@@ -29,11 +33,16 @@ pub fn render(result: &RunResult) -> String {
     for one in result.requirements.iter().filter(|one| one.status == Status::Waived) {
         let _ = writeln!(text, "WAIVED {} {}", one.id, one.reason.as_deref().unwrap_or_default());
     }
-    for (applies, title) in [(true, "not verified:"), (false, "does not apply here:")] {
+    let title_of = |one: &RequirementResult| match (result.is_asked(one), one.applies) {
+        (true, _) => OPEN[0],
+        (false, true) => OPEN[1],
+        (false, false) => OPEN[2],
+    };
+    for title in OPEN {
         let open: Vec<&RequirementResult> = result
             .requirements
             .iter()
-            .filter(|one| one.status == Status::NotVerified && one.applies == applies)
+            .filter(|one| one.status == Status::NotVerified && title_of(one) == title)
             .collect();
         if !open.is_empty() {
             let _ = writeln!(text, "{title}");
@@ -61,7 +70,9 @@ pub fn render(result: &RunResult) -> String {
 fn describe(text: &mut String, word: &str, one: &RequirementResult, wanted: impl Fn(&Failure) -> bool) {
     let requirement = one.id.requirement();
     let _ = writeln!(text, "{word} {} ({}) {}", one.id, one.level, requirement.text);
-    let failures: Vec<&Failure> = one.failures.iter().filter(|failure| wanted(failure)).collect();
+    let mut failures: Vec<&Failure> = one.failures.iter().filter(|failure| wanted(failure)).collect();
+    // A call may be judged by a step and by what holds at every call: told once, that is enough.
+    failures.dedup_by(|a, b| a.scenario == b.scenario && a.call == b.call && a.observed == b.observed);
     for failure in failures.iter().take(SHOWN) {
         let _ = writeln!(text, "  in        {}", failure.scenario);
         let _ = writeln!(text, "  call      {}", failure.call);
@@ -84,9 +95,15 @@ fn summary(text: &mut String, result: &RunResult) {
     let _ = writeln!(text, "sha256    {}", result.library.sha256);
     let _ = writeln!(text, "contract  {}, level {}", result.contract.version, result.level.word());
     let checks: u64 = result.requirements.iter().map(|one| one.checks).sum();
+    let warnings = result.requirements.iter().filter(|one| one.status == Status::Fail && !result.counts(one));
+    let warnings = match (warnings.count(), result.count(Status::Fail)) {
+        (0, _) => String::new(),
+        (some, all) if some == all => " (only SHOULDs, which are warnings)".to_owned(),
+        (some, _) => format!(" ({some} of them SHOULDs, which are warnings)"),
+    };
     let _ = writeln!(
         text,
-        "requirements: {} pass, {} fail, {} not verified, {} waived; {} scenarios, {checks} checks, {:.1} s",
+        "requirements: {} pass, {} fail{warnings}, {} not verified, {} waived; {} scenarios, {checks} checks, {:.1} s",
         result.count(Status::Pass),
         result.count(Status::Fail),
         result.count(Status::NotVerified),
@@ -105,6 +122,12 @@ fn summary(text: &mut String, result: &RunResult) {
     for problem in &result.waiver_problems {
         let _ = writeln!(text, "  {problem}");
     }
+    if result.selection.is_narrowed() {
+        let _ = writeln!(
+            text,
+            "part      the verdict is about the scenarios asked for; leave the choice out to judge the library"
+        );
+    }
     if let Some(shard) = result.selection.shard {
         let _ = writeln!(text, "shard     {shard}: the verdict is about this part; `report merge` joins all");
     }
@@ -112,5 +135,54 @@ fn summary(text: &mut String, result: &RunResult) {
     if result.verdict == Verdict::Incomplete {
         let _ =
             writeln!(text, "          nothing is broken, but what stands under `not verified` was not shown");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use worker_contract::catalogue;
+
+    use super::*;
+    use crate::report::sample;
+    use crate::verdict::Shard;
+
+    /// The sample without the many requirements that nothing was played for.
+    fn shown(result: &RunResult) -> String {
+        let silent = "no scenario verifies it yet";
+        render(result).lines().filter(|line| !line.contains(silent)).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn the_verdict_reads_well() {
+        let mut result = sample::result();
+        let case = result.cases.iter_mut().find(|case| !case.findings.is_empty()).unwrap();
+        // The same call, found by what holds at every call.
+        let again =
+            crate::verdict::Found { expected: "a failure value".to_owned(), ..case.findings[0].clone() };
+        case.findings.insert(1, again);
+        result.sum_up();
+        insta::assert_snapshot!("terminal", shown(&result));
+    }
+
+    #[test]
+    fn at_level_strict_a_should_fails() {
+        let mut result = sample::result();
+        result.level = Conformance::Strict;
+        result.sum_up();
+        let text = shown(&result);
+        assert!(text.contains("FAIL PROC-01 (SHOULD)") && !text.contains("WARN"), "{text}");
+        assert!(!text.contains("which are warnings"), "{text}");
+    }
+
+    #[test]
+    fn a_part_of_the_suite_says_that_it_is_one() {
+        let mut result = sample::result();
+        result.selection.shard = Some(Shard { index: 2, count: 5 });
+        result.selection.only = vec![catalogue()[0].id];
+        result.waiver_problems = vec!["ERR-01, mine.yaml: it passes now; take the waiver out".to_owned()];
+        result.sum_up();
+        let text = shown(&result);
+        let end = text.lines().skip_while(|line| !line.starts_with("library"));
+        insta::assert_snapshot!("terminal_part", end.collect::<Vec<_>>().join("\n"));
     }
 }

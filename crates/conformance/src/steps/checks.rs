@@ -275,11 +275,15 @@ fn texts_differ(
     if all < count {
         return Err(Stop::Broken(format!("only {all} texts are called {stem}...")));
     }
+    let observed = match texts.first() {
+        Some(one) if found == 1 => format!("one text for all of them: {}", show(one)),
+        _ => format!("{found} different texts"),
+    };
     conversation.judge(requirement, found >= count, || {
         (
-            format!("{all} generations"),
+            format!("{all} jobs that differ in {stem} alone"),
             format!("at least {count} different texts"),
-            format!("{found} different"),
+            observed,
         )
     })
 }
