@@ -107,6 +107,8 @@ pub struct Conversation {
     pub last: Option<Observation>,
     /// Generated texts by name.
     pub texts: BTreeMap<String, Generation>,
+    /// The calls whose answers are kept, by name.
+    pub asked: HashMap<String, String>,
     /// Numbers kept by name.
     pub figures: HashMap<String, u64>,
     /// What each round did, in the words of the scenario.

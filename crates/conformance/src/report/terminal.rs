@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use worker_contract::Level;
 
-use crate::verdict::{Conformance, Failure, RequirementResult, RunResult, Status, Verdict};
+use crate::verdict::{Conformance, Failure, Found, RequirementResult, RunResult, Status, Verdict};
 
 /// Failures shown for one requirement; the report has them all.
 const SHOWN: usize = 2;
@@ -19,15 +19,15 @@ pub fn render(result: &RunResult) -> String {
     let counts = |one: &&RequirementResult| result.level == Conformance::Strict || one.level == Level::Must;
     let failed = |one: &&RequirementResult| one.status == Status::Fail;
     for one in result.requirements.iter().filter(failed).filter(counts) {
-        describe(&mut text, "FAIL", one, |_| true);
+        describe(&mut text, "FAIL", result, one, |_| true);
     }
     for one in result.requirements.iter().filter(failed).filter(|one| !counts(one)) {
-        describe(&mut text, "WARN", one, |_| true);
+        describe(&mut text, "WARN", result, one, |_| true);
     }
     for one in result.requirements.iter().filter(|one| one.status != Status::Fail && !one.failures.is_empty())
     {
         if one.status == Status::Pass {
-            describe(&mut text, "WARN", one, |failure| failure.level == Level::Should);
+            describe(&mut text, "WARN", result, one, |failure| failure.level == Level::Should);
         }
     }
     for one in result.requirements.iter().filter(|one| one.status == Status::Waived) {
@@ -67,7 +67,13 @@ pub fn render(result: &RunResult) -> String {
     text
 }
 
-fn describe(text: &mut String, word: &str, one: &RequirementResult, wanted: impl Fn(&Failure) -> bool) {
+fn describe(
+    text: &mut String,
+    word: &str,
+    result: &RunResult,
+    one: &RequirementResult,
+    wanted: impl Fn(&Failure) -> bool,
+) {
     let requirement = one.id.requirement();
     let _ = writeln!(text, "{word} {} ({}) {}", one.id, one.level, requirement.text);
     let mut failures: Vec<&Failure> = one.failures.iter().filter(|failure| wanted(failure)).collect();
@@ -75,6 +81,9 @@ fn describe(text: &mut String, word: &str, one: &RequirementResult, wanted: impl
     failures.dedup_by(|a, b| a.scenario == b.scenario && a.call == b.call && a.observed == b.observed);
     for failure in failures.iter().take(SHOWN) {
         let _ = writeln!(text, "  in        {}", failure.scenario);
+        for line in steps(result, one, failure) {
+            let _ = writeln!(text, "  {line}");
+        }
         let _ = writeln!(text, "  call      {}", failure.call);
         let _ = writeln!(text, "  expected  {}", failure.expected);
         let _ = writeln!(text, "  observed  {}", failure.observed);
@@ -88,6 +97,22 @@ fn describe(text: &mut String, word: &str, one: &RequirementResult, wanted: impl
         let _ = writeln!(text, "  note      {reason}");
     }
     text.push('\n');
+}
+
+/// The step in which something was found; where one scenario is played alone, all that led there.
+fn steps(result: &RunResult, one: &RequirementResult, failure: &Failure) -> Vec<String> {
+    let case = result.cases.iter().find(|case| case.place == failure.scenario);
+    let found = case.and_then(|case| {
+        let own = |found: &&Found| {
+            found.requirement == one.id && found.call == failure.call && found.observed == failure.observed
+        };
+        Some((case.scenario.as_ref()?, case.findings.iter().find(own)?.step?))
+    });
+    let Some((scenario, at)) = found else { return Vec::new() };
+    let from = if result.selection.scenario.is_some() { 0 } else { at };
+    let told = scenario.steps.iter().take(at + 1).skip(from).enumerate();
+    let title = |number| if number == 0 { "step" } else { "" };
+    told.map(|(number, step)| format!("{:<8}  {} {}", title(number), step.keyword, step.text)).collect()
 }
 
 fn summary(text: &mut String, result: &RunResult) {

@@ -1,5 +1,7 @@
 //! Greedy jobs whose text is known: code points that are split over tokens arrive whole, once and in time (UTF8-02).
 
+use std::path::Path;
+
 use cucumber::{given, then, when};
 
 use super::arguments::{Arguments, Value};
@@ -88,9 +90,13 @@ fn judge_known(conversation: &mut Conversation, name: &str, requirement: Option<
     }
     let whose = match other.filter(|_| same == 0) {
         None => "what the model's own arithmetic gives".to_owned(),
-        Some(parting) => format!(
-            "not what the model's own arithmetic gives, so that lost code points cannot be seen: {parting}"
-        ),
+        Some(parting) => {
+            let file = conversation.model_file.as_deref().and_then(Path::file_name).unwrap_or_default();
+            format!(
+                "not what the model's own arithmetic gives, so that lost code points cannot be seen: {parting} ({})",
+                file.display()
+            )
+        }
     };
     conversation.verdicts.note("UTF8-02", format!("the greedy text of {name} is {whose}"));
     conversation.judge(requirement, true, Default::default)
