@@ -1,6 +1,6 @@
 //! The command `explain`: a requirement, how it is checked, what usually breaks it, and what right looks like in C.
 
-pub mod nearest;
+mod nearest;
 
 use std::fmt::Write as _;
 use std::sync::OnceLock;

@@ -7,7 +7,7 @@ use clap::Args;
 use worker_contract::{Requirement, RequirementId, catalogue};
 
 use crate::exit_code::ExitCode;
-use crate::explain::{line, nearest};
+use crate::explain::line;
 use crate::features::{self, FeatureError};
 
 /// Help behind the options.
@@ -31,25 +31,22 @@ pub struct List {
     names: Vec<String>,
 }
 
-/// A requirement, or all of a family, as options name them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Named(pub Vec<RequirementId>);
-
-impl FromStr for Named {
-    type Err = nearest::Unknown;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let family = name.trim().to_ascii_uppercase();
-        let all = catalogue().iter().map(|one| one.id).filter(|id| id.family() == family);
-        let all: Vec<RequirementId> = all.collect();
-        if all.is_empty() { nearest::find(name).map(|id| Self(vec![id])) } else { Ok(Self(all)) }
-    }
-}
-
 /// A name is neither a family nor a requirement.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there is no requirement or family `{0}`; the families are {families}", families = families().join(", "))]
 pub struct UnknownName(String);
+
+/// What one name stands for: a requirement, or all of a family.
+#[derive(Debug, Clone)]
+pub struct Selection(pub Vec<RequirementId>);
+
+impl FromStr for Selection {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Ok(Self(select(&[name.to_owned()])?.into_iter().map(|one| one.id).collect()))
+    }
+}
 
 /// The families, in the order of the catalogue.
 fn families() -> Vec<&'static str> {
@@ -119,14 +116,6 @@ mod tests {
         let some: Vec<&str> = names(&["err-01", "msg"]).unwrap().iter().map(|one| one.id.as_str()).collect();
         assert_eq!(some, ["ERR-01", "MSG-01", "MSG-02", "MSG-03", "MSG-04", "MSG-05", "MSG-06"]);
         assert!(names(&["LOADS"]).unwrap_err().to_string().contains("the families are ABI, ERR, MSG"));
-    }
-
-    #[test]
-    fn an_option_takes_a_requirement_or_a_family() {
-        let named = |name: &str| name.parse::<Named>().map(|named| named.0.len());
-        assert_eq!(named("err-01"), Ok(1));
-        assert_eq!(named("msg"), Ok(6));
-        assert!(named("MSG-7").unwrap_err().to_string().contains("did you mean MSG-0"));
     }
 
     #[test]

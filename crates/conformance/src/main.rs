@@ -93,7 +93,7 @@ struct Run {
     level: Conformance,
     /// Only these requirements or families, for example ERR-01,NULL.
     #[arg(long, value_name = "ID", value_delimiter = ',')]
-    only: Vec<list::Named>,
+    only: Vec<list::Selection>,
     /// Only scenarios whose place or name contains this.
     #[arg(long, value_name = "TEXT")]
     scenario: Option<String>,
@@ -157,7 +157,7 @@ fn execute(run: Run) -> anyhow::Result<ExitCode> {
         profile,
         profile_path: run.profile,
         level: run.level,
-        only: run.only.into_iter().flat_map(|named| named.0).collect(),
+        only: run.only.into_iter().flat_map(|selection| selection.0).collect(),
         scenario: run.scenario,
         jobs: run.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, usize::from) + 1),
         program: std::env::current_exe()?,
@@ -191,13 +191,15 @@ fn play(request: &Request, tools: &Tools, reports: &AfterRun) -> anyhow::Result<
     Ok(result.exit_code())
 }
 
-/// Generated models are kept in the user's cache, under the hash of what they are made from.
+/// Generated models are kept in the user's cache, under the hash of what they are made from; among the temporary files
+/// where the user has no home that can be written to.
 fn default_models() -> PathBuf {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
     cache
         .filter(|path| path.is_absolute())
         .or_else(home)
-        .unwrap_or_else(std::env::temp_dir)
-        .join("worker-conformance")
+        .map(|cache| cache.join("worker-conformance"))
+        .filter(|models| std::fs::create_dir_all(models).is_ok())
+        .unwrap_or_else(|| std::env::temp_dir().join(format!("worker-conformance-{}", nix::unistd::getuid())))
 }

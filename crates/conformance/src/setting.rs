@@ -266,25 +266,28 @@ impl Setting {
         Ok(self.models.iter().any(|model| model.path == path))
     }
 
-    /// A model beyond any device (LOAD-04), like the one that the library runs in all but its size. `None` if the
-    /// suite makes no models of that architecture: the library may refuse them for what they are.
+    /// What a model is to be like that differs from the library's own in nothing but its size. `None` if the suite makes
+    /// no models of that architecture: the library may refuse them for what they are.
+    pub fn likeness(&self) -> Option<Likeness> {
+        let Some(model) = self.model() else { return Some(Likeness::default()) };
+        let known = [Architecture::Llama, Architecture::Qwen2, Architecture::Phi3, Architecture::Gpt2];
+        let architecture = known.into_iter().find(|one| one.name() == model.architecture)?;
+        Some(Likeness { architecture, ..model.like })
+    }
+
+    /// A model beyond any device (LOAD-04), like the library's own. `None` where there is no such, see
+    /// [`Self::likeness`], and where no file can be that large.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be made for another reason.
     pub fn huge(&self) -> Result<Option<PathBuf>, ModelError> {
-        let like = match self.model() {
-            None => Likeness::default(),
-            Some(model) => {
-                let known =
-                    [Architecture::Llama, Architecture::Qwen2, Architecture::Phi3, Architecture::Gpt2];
-                let Some(architecture) = known.into_iter().find(|one| one.name() == model.architecture)
-                else {
-                    return Ok(None);
-                };
-                Likeness { architecture, ..model.like }
+        let Some(like) = self.likeness() else { return Ok(None) };
+        match self.store.sparse_huge(BEYOND_ANY_DEVICE, like) {
+            Err(ModelError::File { cause, .. }) if cause.kind() == std::io::ErrorKind::FileTooLarge => {
+                Ok(None)
             }
-        };
-        self.store.sparse_huge(BEYOND_ANY_DEVICE, like).map(Some)
+            made => made.map(Some),
+        }
     }
 
     /// Facts that also know these models.
