@@ -124,6 +124,7 @@ fn summary(text: &mut String, result: &RunResult) {
     let warnings = match (warnings.count(), result.count(Status::Fail)) {
         (0, _) => String::new(),
         (some, all) if some == all => " (only SHOULDs, which are warnings)".to_owned(),
+        (1, _) => " (one of them a SHOULD, which is a warning)".to_owned(),
         (some, _) => format!(" ({some} of them SHOULDs, which are warnings)"),
     };
     let _ = writeln!(
