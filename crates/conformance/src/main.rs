@@ -97,7 +97,8 @@ struct Run {
     /// Only scenarios whose place or name contains this.
     #[arg(long, value_name = "TEXT")]
     scenario: Option<String>,
-    /// Scenarios at a time; one more than there are cores if not given, since scenarios also wait.
+    /// Scenarios at a time. If not given, one more than there are cores, since scenarios also wait; at least twelve for
+    /// a library that mostly waits.
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
     /// Folder for generated models.
@@ -159,7 +160,7 @@ fn execute(run: Run) -> anyhow::Result<ExitCode> {
         level: run.level,
         only: run.only.into_iter().flat_map(|selection| selection.0).collect(),
         scenario: run.scenario,
-        jobs: run.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, usize::from) + 1),
+        jobs: run.jobs,
         program: std::env::current_exe()?,
         models: std::path::absolute(run.models.unwrap_or_else(default_models))?,
         programs: run.programs,

@@ -192,6 +192,23 @@ fn judge_unchanged(conversation: &mut Conversation, requirement: Option<&str>) -
     })
 }
 
+/// A thread that used the library, and that ends when the library is gone.
+#[when(regex = r"^a thread uses the library, the host unloads it, and the thread ends$")]
+async fn outlived(conversation: &mut Conversation) -> Result<(), String> {
+    let step = outlive(conversation).await;
+    report(conversation, step)
+}
+
+async fn outlive(conversation: &mut Conversation) -> Step {
+    let setting = conversation.setting()?;
+    let Some(model) = setting.model() else { return Err(Stop::Blocked("there is no model".to_owned())) };
+    let life =
+        super::threads::body(conversation, "open a context, load and generate", 0, &bytes(&model.path))?;
+    let trace = conversation.run(vec![Op::CloseBeside(life)]).await?;
+    conversation.library_event = trace.into_iter().rfind(|observation| observation.call().is_none());
+    Ok(())
+}
+
 /// The library as a whole: opened, closed, and left by `exit`.
 #[when(
     regex = r"^the host (unloads the library and loads it again|leaves the process by exit|unloads the library and leaves the process by exit)$"
@@ -209,7 +226,9 @@ async fn library(conversation: &mut Conversation, what: String) -> Result<(), St
     report(conversation, step)
 }
 
-#[then(regex = r"^the library (is loaded again|loads|lets the process end)(?: \[([A-Z0-9]+-\d+)\])?$")]
+#[then(
+    regex = r"^the library (is unloaded|is loaded again|loads|lets the process end)(?: \[([A-Z0-9]+-\d+)\])?$"
+)]
 async fn library_fine(
     conversation: &mut Conversation,
     what: String,
