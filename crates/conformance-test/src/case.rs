@@ -1,23 +1,32 @@
 //! A case: one scenario played on the library, and what its findings mean for a test.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use libtest_mimic::{Completion, Failed, Trial};
+use worker_conformance::fuzz::share::PROGRAMS;
 use worker_conformance::suite::{self, Case, Request, Silent};
 use worker_conformance::verdict::{Conformance, Failure, RequirementResult, RunResult, Status};
-use worker_contract::Level;
+use worker_conformance::waiver;
+use worker_contract::{Level, RequirementId};
 
 use crate::name::names;
 
 /// Name of the case that looks at the file and loads it.
 const LIBRARY: &str = "library::the_file_and_a_first_look";
+/// Name of the case that asks whether every waiver is still needed.
+const WAIVERS: &str = "waivers::each_still_excuses_something";
 
 /// All cases.
 pub fn trials(request: Request) -> Result<Vec<Trial>, String> {
     let cases = suite::cases().map_err(|error| error.to_string())?;
     let request = Arc::new(request);
     let first = Arc::clone(&request);
-    let mut trials = vec![Trial::test(LIBRARY, move || library(&first))];
+    let second = Arc::clone(&request);
+    let mut trials = vec![
+        Trial::test(LIBRARY, move || library(&first)),
+        Trial::ignorable_test(WAIVERS, move || waivers(&second)),
+    ];
     for (name, case) in names(&cases).into_iter().zip(cases) {
         let request = Arc::clone(&request);
         trials.push(Trial::ignorable_test(name, move || play(&request, &case)));
@@ -25,13 +34,38 @@ pub fn trials(request: Request) -> Result<Vec<Trial>, String> {
     Ok(trials)
 }
 
+/// The requirements that the file shows, or its first load.
+fn file_alone() -> Vec<RequirementId> {
+    ["ABI-01", "ABI-02", "ABI-03", "ABI-04", "ABI-05"].into_iter().filter_map(|id| id.parse().ok()).collect()
+}
+
 /// What is judged without a scenario.
 fn library(request: &Request) -> Result<(), Failed> {
-    let only =
-        ["ABI-01", "ABI-02", "ABI-03", "ABI-04", "ABI-05"].into_iter().filter_map(|id| id.parse().ok());
-    let result = suite::run(&Request { only: only.collect(), ..request.clone() }, Box::new(Silent))?;
+    let result = suite::run(&Request { only: file_alone(), ..request.clone() }, Box::new(Silent))?;
     let failures = broken(&result, |failure| !failure.scenario.starts_with("features/"));
     if failures.is_empty() { Ok(()) } else { Err(failures.into()) }
+}
+
+/// Whether a waiver is stale. That a requirement passes shows in the whole suite only, so that is played where there are
+/// waivers: any scenario may break it, and any generated program.
+fn waivers(request: &Request) -> Result<Completion, Failed> {
+    if request.profile.waivers.is_empty() && waiver::beside(&real(&request.library))?.is_empty() {
+        return Ok(Completion::ignored_with("neither the profile nor a file beside the library has waivers"));
+    }
+    // What has expired shows without the scenarios.
+    let short = Request { only: file_alone(), ..request.clone() };
+    for request in [short, Request { programs: PROGRAMS, ..request.clone() }] {
+        let result = suite::run(&request, Box::new(Silent))?;
+        if !result.waiver_problems.is_empty() {
+            return Err(format!("stale waivers:\n  {}", result.waiver_problems.join("\n  ")).into());
+        }
+    }
+    Ok(Completion::Completed)
+}
+
+/// Waivers stand beside the file that a link leads to.
+fn real(library: &Path) -> PathBuf {
+    library.canonicalize().unwrap_or_else(|_| library.to_owned())
 }
 
 fn play(request: &Request, case: &Case) -> Result<Completion, Failed> {
@@ -44,13 +78,12 @@ fn play(request: &Request, case: &Case) -> Result<Completion, Failed> {
         return Err(failures.into());
     }
     if result.scenarios == 0 {
-        return Err("the scenario was not played: the library cannot be loaded; see library::".into());
+        let why = broken(&result, |failure| !failure.scenario.starts_with("features/"));
+        return Err(format!("the scenario was not played, as the library cannot be loaded\n{why}").into());
     }
     let Some(open) = open(&result, case) else { return Ok(Completion::Completed) };
     let reason = format!("{} is not verified: {}", open.id, open.reason.as_deref().unwrap_or_default());
-    let injected = open.id.requirement().needs.is_none() || request.profile.faults.contains_key(&open.id);
-    let counts = request.level == Conformance::Strict || open.level == Level::Must && injected;
-    if open.applies && counts { Err(reason.into()) } else { Ok(Completion::ignored_with(reason)) }
+    if result.is_asked(open) { Err(reason.into()) } else { Ok(Completion::ignored_with(reason)) }
 }
 
 /// The requirement that the scenario did not come to judge, because it was hindered or does not apply. That a scenario which was played to its end leaves one of its tags to its neighbours is no hindrance.
@@ -67,7 +100,9 @@ fn broken(result: &RunResult, wanted: impl Fn(&Failure) -> bool) -> String {
     let counts = |level: Level| level == Level::Must || result.level == Conformance::Strict;
     let failing = result.requirements.iter().filter(|one| one.status == Status::Fail && counts(one.level));
     for one in failing {
-        for failure in one.failures.iter().filter(|failure| counts(failure.level) && wanted(failure)) {
+        for failure in
+            one.failures.iter().filter(|failure| counts(failure.level) && !failure.waived && wanted(failure))
+        {
             text += &format!("{} ({}) {}\n", one.id, one.level, one.id.requirement().text);
             text += &format!("  call      {}\n  expected  {}\n", failure.call, failure.expected);
             text += &format!("  observed  {}\n  again     {}\n", failure.observed, failure.rerun);

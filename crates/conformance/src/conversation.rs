@@ -107,8 +107,12 @@ pub struct Conversation {
     pub last: Option<Observation>,
     /// Generated texts by name.
     pub texts: BTreeMap<String, Generation>,
+    /// The calls whose answers are kept, by name.
+    pub asked: HashMap<String, String>,
     /// Numbers kept by name.
     pub figures: HashMap<String, u64>,
+    /// What each round did, in the words of the scenario.
+    pub cycle: String,
     /// Figures round by round, by what they measure.
     pub series: HashMap<String, Vec<u64>>,
     /// The first good call that did not work, and what it gave.

@@ -141,9 +141,13 @@ pub fn play(player: &Player, limits: &Limits, tell: &Tell<'_>) -> Result<Summary
         }
     };
     std::thread::scope(|scope| {
-        for _ in 0..limits.jobs.max(1) {
-            scope.spawn(work);
+        for _ in 1..limits.jobs.max(1) {
+            // Where there are no threads left, fewer do the same.
+            if std::thread::Builder::new().spawn_scoped(scope, work).is_err() {
+                break;
+            }
         }
+        work();
     });
     if let Some(error) = lock(&error).take() {
         return Err(error);

@@ -26,7 +26,7 @@ pub struct New {
     /// Language of the backend.
     #[arg(long, value_enum)]
     lang: Language,
-    /// Its name: a letter, then letters, digits and `_`; the library becomes libNAME.so.
+    /// Its name: a lower-case letter, then lower-case letters, digits and `_`; the library becomes libNAME.so.
     #[arg(long, value_name = "NAME")]
     name: Name,
     /// Where to write it: a folder that is empty or not there yet.

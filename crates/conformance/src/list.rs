@@ -122,6 +122,11 @@ mod tests {
     fn every_requirement_of_the_tree_has_a_scenario_or_says_how_else() {
         let text = tree(&select(&[]).unwrap()).unwrap();
         assert!(text.contains("\nLOAD\n  LOAD-01   MUST   "), "{text}");
+        insta::assert_snapshot!(
+            "list_tree",
+            tree(&select(&["ABI-01", "MSG-05"].map(str::to_owned)).unwrap()).unwrap()
+        );
+        insta::assert_snapshot!("list_table", table(&select(&["MSG".to_owned()]).unwrap()));
         assert!(text.contains("no scenario; static: the dynamic symbol table"), "{text}");
         let lines = |what: &str| text.lines().filter(|line| line.starts_with(what)).count();
         assert!(lines("    features/") > catalogue().len());

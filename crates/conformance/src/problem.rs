@@ -1,13 +1,13 @@
 //! How the program says that it could not do its work: what, where, and what to do.
 
 use std::fmt;
-use std::io::IsTerminal as _;
 
 use miette::{
     Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode, SourceOffset,
 };
 use worker_conformance::features::FeatureError;
 use worker_conformance::profile::ProfileError;
+use worker_conformance::report::progress;
 use worker_conformance::suite::SuiteError;
 
 /// An error as people read it.
@@ -119,16 +119,21 @@ impl Problem {
     }
 
     /// For terminals.
-    fn drawn(&self, colour: bool) -> Option<String> {
+    fn drawn(&self, colour: bool, width: usize) -> Option<String> {
         let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
         let mut text = String::new();
-        GraphicalReportHandler::new_themed(theme).render_report(&mut text, self).ok()?;
+        // IDs and commands are to be copied, so nothing is cut at its hyphens.
+        let handler = GraphicalReportHandler::new_themed(theme)
+            .with_width(width)
+            .with_word_splitter(textwrap::WordSplitter::NoHyphenation);
+        handler.render_report(&mut text, self).ok()?;
         Some(text)
     }
 
-    /// Writes it to stderr, drawn on a terminal, in colour unless NO_COLOR is set.
+    /// Writes it to stderr: drawn on a terminal that can, in colour unless NO_COLOR is set.
     pub fn tell(&self) {
-        let drawn = std::io::stderr().is_terminal().then(|| self.drawn(!set("NO_COLOR"))).flatten();
+        let drawn = progress::width().filter(|_| !progress::is_dumb());
+        let drawn = drawn.and_then(|width| self.drawn(!set("NO_COLOR"), width));
         eprint!("{}", drawn.unwrap_or_else(|| self.plain()));
     }
 }
@@ -160,18 +165,44 @@ mod tests {
     fn a_wrong_key_is_shown_with_its_line() {
         let (folder, problem) = of("name: mine\nlimits:\n  call_secs: 60\n");
         insta::assert_snapshot!("problem_plain", without_folder(&problem.plain(), &folder));
-        let drawn = problem.drawn(false).unwrap();
-        assert!(
-            drawn.contains("call_secs: 60") && drawn.contains("here") && drawn.contains("help:"),
-            "{drawn}"
-        );
-        assert!(problem.drawn(true).unwrap().contains("\x1b["));
+        let drawn = problem.drawn(false, 80).unwrap();
+        assert!(drawn.contains("call_secs: 60") && drawn.contains("here"), "{drawn}");
+        assert!(problem.drawn(true, 80).unwrap().contains("\x1b["));
+    }
+
+    #[test]
+    fn words_are_not_cut_at_the_edge_of_a_narrow_terminal() {
+        let problem = Problem::from(&anyhow::anyhow!(
+            "there is no requirement `LAOD-10`; did you mean LOAD-10, LOAD-01 or LOAD-11? `worker-conformance list` shows all"
+        ));
+        for width in [40, 80] {
+            let drawn = problem.drawn(false, width).unwrap();
+            assert!(drawn.lines().all(|line| line.chars().count() <= width), "{drawn}");
+            for word in ["requirement", "LOAD-11?", "`worker-conformance", "shows"] {
+                assert!(drawn.contains(word), "{drawn}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_is_drawn_with_what_is_wrong_in_it() {
+        let text = "name: mine\nlimits:\n  call_secs: 60\n".to_owned();
+        let place = Place { source: NamedSource::new("mine.yaml", text.clone()), text, line: 3, column: 3 };
+        let problem = Problem {
+            what: "the profile `mine.yaml` is wrong: limits: unknown field `call_secs`, expected one of \
+                   `call_seconds`, `load_seconds` at line 3 column 3"
+                .to_owned(),
+            place: Some(place),
+            todo: Some("the keys are listed in README.md under `Profile and waivers`".to_owned()),
+        };
+        let drawn = [80, 40].map(|width| problem.drawn(false, width).unwrap());
+        insta::assert_snapshot!("problem_drawn", drawn.join("\n"));
     }
 
     #[test]
     fn an_error_at_the_end_of_a_file_has_a_place_too() {
         let (_folder, problem) = of("models:\n  llama: {fixture: tiny-llama");
-        assert!(problem.drawn(false).is_some());
+        assert!(problem.drawn(false, 80).is_some());
         assert!(problem.plain().starts_with("error: the profile `"));
     }
 

@@ -258,13 +258,16 @@ impl fmt::Display for Out {
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN: usize = 60;
+        // A path is worth nothing without its end, which names the file.
+        const PATH: usize = 200;
         let Text::Bytes(bytes) = self else { return f.write_str("NULL") };
-        let shown = &bytes[..bytes.len().min(SHOWN)];
+        let most = if bytes.starts_with(b"/") { PATH } else { SHOWN };
+        let shown = &bytes[..bytes.len().min(most)];
         match std::str::from_utf8(shown) {
             Ok(text) => write!(f, "{text:?}")?,
             Err(_) => write!(f, "\"{}\"", shown.escape_ascii())?,
         }
-        if bytes.len() > SHOWN {
+        if bytes.len() > most {
             write!(f, "... ({} bytes)", bytes.len())?;
         }
         Ok(())

@@ -5,7 +5,7 @@ mod reproduce;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use cucumber::event::{self, ScenarioFinished};
@@ -32,7 +32,7 @@ use crate::verdict::{
     ProfileFacts, RunResult, SCHEMA_VERSION, ScenarioText, Selection, Shard, StepResult, StepStatus, Suite,
     TestedLibrary, Verdict, rounded, sha256,
 };
-use crate::waiver;
+use crate::waiver::{self, GivenWaiver};
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -131,6 +131,8 @@ pub trait Progress: Send {
     fn begin(&mut self, scenarios: usize);
     /// One is over; whether it found something.
     fn scenario(&mut self, name: &str, failed: bool);
+    /// So many of the generated programs have been played.
+    fn programs(&mut self, _done: u64, _all: u64) {}
 }
 
 /// Says nothing.
@@ -208,12 +210,15 @@ pub fn run(request: &Request, progress: Box<dyn Progress>) -> Result<RunResult, 
                 setting.executor.widen(WAITING_JOBS);
             }
             let setting = Arc::new(setting);
-            played.absorb(play(selected, Arc::clone(&setting), progress)?);
+            let progress = Arc::new(Mutex::new(progress));
+            played.absorb(play(selected, Arc::clone(&setting), &progress)?);
             if request.programs > 0 && !result.selection.is_narrowed() {
                 let known = played.cases.iter().flat_map(|one| &one.findings).map(|found| found.requirement);
-                let waived = request.profile.waivers.iter().filter_map(|waiver| waiver.whole_requirement());
-                let known = known.chain(waived).collect();
-                let share = share::run(&setting, request.programs, request.level, known, request.shard)?;
+                let known = known.collect();
+                let waived = result.waivers.iter().filter_map(GivenWaiver::whole_requirement).collect();
+                let (programs, shard) = (request.programs, request.shard);
+                let tell = |done, all| lock(&progress).programs(done, all);
+                let share = share::run(&setting, programs, request.level, known, &waived, shard, &tell)?;
                 played.cases.extend(share.findings.into_iter().map(|(case, finding)| {
                     let verdicts = Verdicts { findings: vec![finding], ..Verdicts::default() };
                     PlayedCase { kind: CaseKind::Generated, ..check(&share::place(case), &[], verdicts) }
@@ -503,21 +508,20 @@ impl cucumber::writer::Normalized for Watcher {}
 fn play(
     features: Vec<gherkin::Feature>,
     setting: Arc<Setting>,
-    progress: Box<dyn Progress>,
+    progress: &Arc<Mutex<Box<dyn Progress>>>,
 ) -> Result<Played, SuiteError> {
     let results: Arc<Mutex<Played>> = Arc::default();
     let undefined: Arc<Mutex<Vec<String>>> = Arc::default();
-    let progress = Arc::new(Mutex::new(progress));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .build()
         .map_err(|error| SuiteError::Broken(vec![error.to_string()]))?;
     let (before, models) = (Arc::clone(&setting), Arc::clone(&setting));
-    let (after, shown) = (Arc::clone(&results), Arc::clone(&progress));
+    let (after, shown) = (Arc::clone(&results), Arc::clone(progress));
     let run = Conversation::cucumber::<&str>()
         .with_parser(Parsed(features))
         .with_writer(Watcher {
-            progress: Box::new(Shared(Arc::clone(&progress))),
+            progress: Box::new(Shared(Arc::clone(progress))),
             undefined: Arc::clone(&undefined),
         })
         .with_default_cli()
@@ -538,7 +542,7 @@ fn play(
                 let played = conclude(feature, rule, scenario, end, world);
                 if let Some(one) = played.cases.first() {
                     let failed = !one.findings.is_empty();
-                    shown.lock().unwrap_or_else(PoisonError::into_inner).scenario(&one.place, failed);
+                    lock(&shown).scenario(&one.place, failed);
                 }
                 after.lock().unwrap_or_else(PoisonError::into_inner).absorb(played);
             }
@@ -560,9 +564,13 @@ struct Shared(Arc<Mutex<Box<dyn Progress>>>);
 
 impl Progress for Shared {
     fn begin(&mut self, scenarios: usize) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).begin(scenarios);
+        lock(&self.0).begin(scenarios);
     }
     fn scenario(&mut self, _: &str, _: bool) {}
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn expand(features: Vec<gherkin::Feature>) -> Result<Vec<gherkin::Feature>, SuiteError> {
@@ -653,4 +661,28 @@ fn conclude(
         checks: verdicts.checks,
     });
     played
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stops_a_run_is_said_with_its_remedy() {
+        let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
+        let said = [
+            SuiteError::Library { path: "libmine.so".into(), source: missing() },
+            SuiteError::Identity {
+                library: "libmine.so".into(),
+                profile: "mine.yaml".into(),
+                what: "its build ID is 0123, not 4567".to_owned(),
+            },
+            SuiteError::WaiverOfNothing { name: "`a scenario`".to_owned(), from: "mine.yaml".into() },
+            SuiteError::Profile { path: "mine.yaml".into(), source: missing() },
+            SuiteError::NothingSelected("FAULT-07 nowhere".to_owned()),
+            SuiteError::Broken(vec!["features/a.feature:3: no step is called `x`".to_owned()]),
+            SuiteError::Scratch(missing()),
+        ];
+        insta::assert_snapshot!(said.map(|error| error.to_string()).join("\n"));
+    }
 }

@@ -1,5 +1,6 @@
 //! Waivers: what is excused, why, until when, and for which library or device.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -91,13 +92,8 @@ pub struct GivenWaiver {
 
 impl Waiver {
     /// Whether it still counts on a day.
-    pub fn counts(&self, today: Day) -> bool {
+    pub(crate) fn counts(&self, today: Day) -> bool {
         Day::parse(&self.expires).is_some_and(|last| last >= today)
-    }
-
-    /// The requirement that it excuses wherever it shows.
-    pub fn whole_requirement(&self) -> Option<RequirementId> {
-        if self.scenario.is_some() { None } else { self.requirement }
     }
 
     /// What is wrong with it as it is written, if anything.
@@ -172,6 +168,11 @@ impl GivenWaiver {
         }
     }
 
+    /// The requirement that it excuses wherever it shows, if it counts.
+    pub fn whole_requirement(&self) -> Option<RequirementId> {
+        if self.holds == Holds::Yes && self.scenario.is_none() { self.requirement } else { None }
+    }
+
     /// What it is of, in words.
     pub fn name(&self) -> String {
         name(self.requirement, self.scenario.as_deref())
@@ -214,6 +215,20 @@ pub fn beside(library: &Path) -> Result<Vec<Waiver>, ProfileError> {
             what: format!("`{}` stands beside it, and only one of the two can count", other.display()),
         }),
     }
+}
+
+/// The requirements that the profile and the file beside the library excuse as a whole: today, for this library, on this
+/// machine.
+///
+/// # Errors
+/// When the file beside the library cannot be used.
+pub fn excused(library: &Path, profile: &[Waiver]) -> Result<BTreeSet<RequirementId>, ProfileError> {
+    let library = library.canonicalize().unwrap_or_else(|_| library.to_owned());
+    let tested = TestedLibrary::look(&library, &std::fs::read(&library).unwrap_or_default());
+    let (today, machine) = (Day::today(), Machine::look());
+    let beside = beside(&library)?;
+    let given = profile.iter().chain(&beside).map(|waiver| waiver.given(today, &tested, &machine));
+    Ok(given.filter_map(|waiver| waiver.whole_requirement()).collect())
 }
 
 /// Reads a file of waivers.
@@ -293,5 +308,29 @@ mod tests {
         assert_eq!(beside(&library).unwrap().len(), 1);
         std::fs::write(folder.path().join("libmine.so.conformance.yaml"), text).unwrap();
         assert!(beside(&library).unwrap_err().to_string().contains("only one of the two"));
+    }
+
+    #[test]
+    fn only_a_waiver_that_holds_today_and_for_this_library_excuses_its_requirement() {
+        let folder = tempfile::tempdir().unwrap();
+        let library = folder.path().join("libmine.so");
+        std::fs::write(&library, "any file").unwrap();
+        let waiver = |what: &str| -> Waiver {
+            serde_yaml::from_str(&format!("{{reason: r, link: l, {what}}}")).unwrap()
+        };
+        let sha256 = crate::verdict::sha256(b"any file");
+        let given = [
+            waiver("requirement: ERR-01, expires: 2999-01-01"),
+            waiver("requirement: ERR-02, expires: 2020-01-01"),
+            waiver("requirement: ERR-03, expires: 2999-01-01, device: no such device"),
+            waiver("requirement: ERR-04, expires: 2999-01-01, library: {sha256: '00'}"),
+            waiver(&format!("requirement: ERR-05, expires: 2999-01-01, library: {{sha256: '{sha256}'}}")),
+            waiver("requirement: ERR-06, scenario: a, expires: 2999-01-01"),
+        ];
+        let text = "waivers:\n- {requirement: MSG-01, reason: r, link: l, expires: 2999-01-01}\n";
+        std::fs::write(folder.path().join("libmine.conformance.yaml"), text).unwrap();
+        let excused: Vec<String> =
+            excused(&library, &given).unwrap().iter().map(ToString::to_string).collect();
+        assert_eq!(excused, ["ERR-01", "ERR-05", "MSG-01"]);
     }
 }

@@ -285,6 +285,23 @@ fn mutated_models_do_not_harm_the_sound_reference_and_find_one_that_aborts() {
     }
 }
 
+/// What only a generated program finds is waived where the waiver holds, and no waiver that does not hold hides it.
+#[test]
+fn a_waiver_excuses_what_generated_programs_find_only_where_it_holds() {
+    let keep = tempfile::tempdir().expect("a temporary folder");
+    let profile = keep.path().join("profile.yaml");
+    let path = profile.to_str().expect("a folder in UTF-8");
+    let waiver = "requirement: INF-15, reason: r, link: l, expires: 2999-01-01";
+    let cases = [("", 0, "WAIVED INF-15"), (", device: no such device", 1, "FAIL INF-15")];
+    for (more, code, told) in cases {
+        std::fs::write(&profile, format!("waivers: [{{{waiver}{more}}}]\n")).expect("a profile");
+        let arguments = ["run", "--programs", "24", "--profile", path];
+        let output = program(&SPOILT.0, Some("middle-free-harms"), &arguments);
+        assert_eq!(output.status.code(), Some(code), "{}", text(&output));
+        assert!(text(&output).contains(told), "{}", text(&output));
+    }
+}
+
 /// The deep defects, each with the program that it was brought down to.
 #[test]
 #[ignore = "run by make fuzz-defects"]

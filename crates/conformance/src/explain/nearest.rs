@@ -4,12 +4,28 @@ use worker_contract::{RequirementId, catalogue};
 
 /// There is no such requirement.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no requirement `{asked}`; did you mean {}? `worker-conformance list` shows all", or(.nearest))]
+#[error("{}", self.told())]
 pub struct Unknown {
     /// What was asked for.
     pub asked: String,
     /// What is nearest to it.
     pub nearest: Vec<RequirementId>,
+}
+
+impl Unknown {
+    fn told(&self) -> String {
+        let asked = &self.asked;
+        let family = asked.to_ascii_uppercase();
+        if catalogue().iter().any(|one| one.id.family() == family) {
+            return format!(
+                "`{asked}` is a family; `worker-conformance list --tree {family}` shows its requirements"
+            );
+        }
+        let nearest = or(&self.nearest);
+        format!(
+            "there is no requirement `{asked}`; did you mean {nearest}? `worker-conformance list` shows all"
+        )
+    }
 }
 
 /// Suggestions made.
@@ -63,6 +79,11 @@ mod tests {
         assert_eq!(find("").unwrap_err().nearest.len(), SUGGESTIONS);
         let error = find("LOAD-99").unwrap_err().to_string();
         assert!(error.contains("there is no requirement `LOAD-99`; did you mean LOAD-0"), "{error}");
+        let family = find("load").unwrap_err().to_string();
+        assert_eq!(
+            family,
+            "`load` is a family; `worker-conformance list --tree LOAD` shows its requirements"
+        );
     }
 
     #[test]

@@ -13,9 +13,10 @@ use super::failure::{Failing, reduce};
 use super::stage::{Request, Stage};
 use super::{Limits, Summary, judge, kept, play};
 use crate::exit_code::ExitCode;
-use crate::profile::{Day, Profile};
+use crate::profile::Profile;
 use crate::report::progress;
 use crate::verdict::Conformance;
+use crate::waiver;
 
 /// Help behind the options.
 pub const HELP: &str = "\
@@ -120,7 +121,8 @@ pub fn execute(fuzz: &Fuzz, models: PathBuf) -> anyhow::Result<ExitCode> {
     let models = fuzz.model_folder.clone().unwrap_or(models);
     let (stage, library) = open(fuzz.library.clone(), fuzz.profile.as_deref(), fuzz.jobs, models)?;
     let stem = library.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let session = Session { fuzz, stage: &stage, library: &library, folder: fuzz.keep.join(stem) };
+    let excused = waiver::excused(&library, &stage.setting.profile.waivers)?;
+    let session = Session { fuzz, stage: &stage, library: &library, folder: fuzz.keep.join(stem), excused };
     session.run()
 }
 
@@ -129,6 +131,7 @@ struct Session<'s> {
     stage: &'s Stage,
     library: &'s Path,
     folder: PathBuf,
+    excused: BTreeSet<RequirementId>,
 }
 
 impl Session<'_> {
@@ -136,7 +139,6 @@ impl Session<'_> {
         let seconds =
             SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |time| time.as_secs());
         let jobs = self.stage.player.executor().config().jobs;
-        let waivers = self.stage.setting.profile.waivers.iter().filter(|waiver| waiver.counts(Day::today()));
         Limits {
             seed: self.fuzz.seed.unwrap_or(seconds),
             first: self.fuzz.case.unwrap_or(0),
@@ -150,7 +152,7 @@ impl Session<'_> {
             jobs,
             keep_going: self.fuzz.keep_going,
             level: self.fuzz.level,
-            ignored: waivers.filter_map(|waiver| waiver.whole_requirement()).collect(),
+            ignored: self.excused.clone(),
             attempts: self.fuzz.shrink,
             deaths: u64::MAX,
             shard: None,
@@ -281,7 +283,7 @@ pub(super) struct Progress(ProgressBar);
 
 impl Progress {
     pub(super) fn new() -> Self {
-        let template = "{spinner} {pos} programs {elapsed} {per_sec} {msg}";
+        let template = "{spinner} {pos} programs {elapsed} {per_sec} {wide_msg}";
         Self(progress::bar(template, None, progress::is_watched()))
     }
 

@@ -72,14 +72,18 @@ pub fn place(case: u64) -> String {
     format!("generated program {case} of seed {SEED}")
 }
 
+/// The number of the case at such a place.
+pub fn number(place: &str) -> Option<u64> {
+    place.strip_prefix("generated program ")?.split(' ').next()?.parse().ok()
+}
+
 /// The options that play the case at such a place again.
 pub fn again(place: &str) -> Option<String> {
-    let case: u64 = place.strip_prefix("generated program ")?.split(' ').next()?.parse().ok()?;
-    Some(format!("--seed {SEED} --case {case}"))
+    Some(format!("--seed {SEED} --case {}", number(place)?))
 }
 
 /// Plays so many programs, fewer on a slow library. Requirements in `known` are found broken already: what breaks
-/// them again is not news.
+/// them again is not news. Those in `waived` are told of, since a waiver of what is kept is stale, but not made small.
 ///
 /// # Errors
 /// When the suite could not do its work.
@@ -88,7 +92,9 @@ pub fn run(
     programs: u64,
     level: Conformance,
     known: BTreeSet<RequirementId>,
+    waived: &BTreeSet<RequirementId>,
     shard: Option<Shard>,
+    tell: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Share, SuiteError> {
     let player = stage::player(setting)?;
     let broken = |error| SuiteError::Setting(crate::setting::SettingError::Executor(error));
@@ -116,7 +122,9 @@ pub fn run(
         limits.first = next;
         limits.cases = portion.min(most - next);
         next += limits.cases;
-        let summary = play(&player, &limits, &|_, _| {}).map_err(broken)?;
+        let before = whole.cases;
+        let mine = most / shard.map_or(1, |shard| u64::from(shard.count));
+        let summary = play(&player, &limits, &|cases, _| tell(before + cases, mine)).map_err(broken)?;
         let each = summary.seconds / summary.cases.max(1) as f64;
         whole.absorb(summary);
         if whole.deaths >= DEATHS && next < most {
@@ -135,7 +143,16 @@ pub fn run(
     }
     let mut findings: BTreeMap<(RequirementId, String), (u64, Finding)> = BTreeMap::new();
     let mut reproducers = Vec::new();
-    for case in whole.failing.iter().take(SHOWN) {
+    // What a wrong text breaks is known only when the program is small.
+    let (excused, news): (Vec<&Case>, Vec<&Case>) = whole.failing.iter().partition(|case| {
+        let mut broken = case.fault.findings.iter().map(|finding| finding.requirement);
+        case.fault.kind != Kind::Text && broken.all(|requirement| waived.contains(&requirement))
+    });
+    for finding in excused.iter().flat_map(|case| case.fault.findings.iter().map(|one| (case.number, one))) {
+        let (case, finding) = (finding.0, finding.1.clone());
+        findings.entry((finding.requirement, String::new())).or_insert((case, finding));
+    }
+    for case in news.into_iter().take(SHOWN) {
         let attempts = if hangs(case, &player).map_err(broken)? { ATTEMPTS_AT_HANGS } else { ATTEMPTS };
         let failing = reduce(&player, case, attempts).map_err(broken)?;
         let mut shown = false;

@@ -21,7 +21,7 @@ pub enum Format {
     Markdown,
     /// SARIF 2.1.0, for code scanning.
     Sarif,
-    /// TAP 14.
+    /// TAP 13.
     Tap,
     /// Cucumber's older JSON.
     CucumberJson,
@@ -91,7 +91,7 @@ pub struct Outputs {
     /// Write the report as SARIF 2.1.0.
     #[arg(long, value_name = "FILE")]
     sarif: Option<PathBuf>,
-    /// Write the report as TAP 14.
+    /// Write the report as TAP 13.
     #[arg(long, value_name = "FILE")]
     tap: Option<PathBuf>,
     /// Write the report as Cucumber JSON.

@@ -6,10 +6,30 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::suite::Progress;
 
-/// Whether anybody looks: stderr is a terminal, and neither CI nor NO_COLOR is set.
+/// Whether anybody looks: stderr is a terminal that can draw, and neither CI nor NO_COLOR is set.
 pub fn is_watched() -> bool {
     let set = |variable: &str| std::env::var_os(variable).is_some_and(|value| !value.is_empty());
-    std::io::stderr().is_terminal() && !set("CI") && !set("NO_COLOR")
+    std::io::stderr().is_terminal() && !is_dumb() && !set("CI") && !set("NO_COLOR")
+}
+
+/// Whether the terminal says that it can only write lines.
+pub fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|value| value == "dumb")
+}
+
+/// Columns of the terminal that stderr is, if it is one.
+pub fn width() -> Option<usize> {
+    let size = terminal_size::terminal_size_of(std::io::stderr());
+    size.map(|(columns, _)| usize::from(columns.0)).filter(|columns| *columns > 0)
+}
+
+/// Columns below which there is room for figures alone.
+const NARROW: usize = 72;
+
+/// A template with or without its bar, as there is room.
+fn fitting(figures: &str) -> String {
+    let narrow = width().is_some_and(|columns| columns < NARROW);
+    if narrow { figures.to_owned() } else { format!("{{bar:24}} {figures}") }
 }
 
 /// A bar, or for an unknown number of steps a counter; hidden where nobody looks.
@@ -30,8 +50,8 @@ pub struct Counter {
 impl Counter {
     /// A counter that shows itself if anybody looks.
     pub fn new() -> Self {
-        let template = "{bar:24} {pos}/{len} scenarios {elapsed} {prefix} {wide_msg}";
-        Self { bar: bar(template, Some(0), is_watched()), failed: 0 }
+        let template = fitting("{pos}/{len} scenarios {elapsed} {prefix} {wide_msg}");
+        Self { bar: bar(&template, Some(0), is_watched()), failed: 0 }
     }
 }
 
@@ -60,6 +80,17 @@ impl Progress for Counter {
         self.bar.set_message(name.strip_prefix("features/").unwrap_or(name).to_owned());
         self.bar.inc(1);
     }
+
+    fn programs(&mut self, done: u64, all: u64) {
+        if done <= 1 {
+            let template = fitting("{pos}/{len} generated programs {elapsed}");
+            self.bar.set_style(
+                ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+            );
+        }
+        self.bar.set_length(all);
+        self.bar.set_position(done);
+    }
 }
 
 #[cfg(test)]
@@ -75,5 +106,8 @@ mod tests {
         assert_eq!((counter.bar.position(), counter.bar.length(), counter.failed), (2, Some(3), 1));
         assert_eq!(counter.bar.message(), "a.feature:9: two");
         assert!(counter.bar.is_hidden());
+        counter.programs(1, 2000);
+        counter.programs(700, 2000);
+        assert_eq!((counter.bar.position(), counter.bar.length()), (700, Some(2000)));
     }
 }

@@ -115,7 +115,7 @@ async fn answers(
     b: String,
     requirement: String,
 ) -> Result<(), String> {
-    let step = compare_answers(conversation, &a, &b, named(&requirement), |a, b| a == b, "equal to");
+    let step = compare_answers(conversation, (&b, "the same as"), &a, named(&requirement), |b, a| a == b);
     report(conversation, step)
 }
 
@@ -126,7 +126,7 @@ async fn at_least(
     b: String,
     requirement: String,
 ) -> Result<(), String> {
-    let step = compare_answers(conversation, &a, &b, named(&requirement), |a, b| a >= b, "at least");
+    let step = compare_answers(conversation, (&a, "at least"), &b, named(&requirement), |a, b| a >= b);
     report(conversation, step)
 }
 
@@ -200,7 +200,8 @@ fn result_is(conversation: &mut Conversation, wanted: &str, requirement: Option<
     })
 }
 
-fn show(generation: &Generation) -> String {
+/// A text in short.
+pub fn show(generation: &Generation) -> String {
     if let Some(why) = &generation.missing {
         return format!("no text: {why}");
     }
@@ -209,7 +210,7 @@ fn show(generation: &Generation) -> String {
     format!("{} tokens, {shown:?}", generation.tokens.len())
 }
 
-/// Where two texts part, in words.
+/// Where a text parts from the one before it that it should be, in words.
 pub fn difference(a: &Generation, b: &Generation) -> String {
     if let Some(why) = a.missing.as_ref().or(b.missing.as_ref()) {
         return format!("no text: {why}");
@@ -217,11 +218,11 @@ pub fn difference(a: &Generation, b: &Generation) -> String {
     let at = a.pieces().iter().zip(b.pieces()).position(|(x, y)| **x != *y);
     match at {
         Some(at) => format!(
-            "token {at} is {:?} in one and {:?} in the other",
-            String::from_utf8_lossy(&a.tokens[at].0),
-            String::from_utf8_lossy(&b.tokens[at].0)
+            "token {at} is {:?} instead of {:?}",
+            String::from_utf8_lossy(&b.tokens[at].0),
+            String::from_utf8_lossy(&a.tokens[at].0)
         ),
-        None => format!("{} tokens in one, {} in the other", a.tokens.len(), b.tokens.len()),
+        None => format!("{} tokens instead of {}", b.tokens.len(), a.tokens.len()),
     }
 }
 
@@ -234,7 +235,7 @@ fn same_texts(conversation: &mut Conversation, a: &str, b: &str, requirement: Op
     let good = first.pieces() == second.pieces() && first.missing == second.missing;
     conversation.judge(requirement, good, || {
         (
-            format!("the tokens of {a} and {b}"),
+            format!("the job {b:?}, held against {a:?}"),
             show(&first),
             format!("{}; {}", show(&second), difference(&first, &second)),
         )
@@ -249,7 +250,7 @@ fn prefix(conversation: &mut Conversation, long: &str, short: &str, requirement:
     let good = whole.text().starts_with(&part.text()) && whole.missing == part.missing;
     conversation.judge(requirement, good, || {
         (
-            format!("the texts {long} and {short}"),
+            format!("the job {long:?}, held against {short:?}"),
             format!("a text that begins with {}", show(&part)),
             show(&whole),
         )
@@ -275,11 +276,15 @@ fn texts_differ(
     if all < count {
         return Err(Stop::Broken(format!("only {all} texts are called {stem}...")));
     }
+    let observed = match texts.first() {
+        Some(one) if found == 1 => format!("one text for all of them: {}", show(one)),
+        _ => format!("{found} different texts"),
+    };
     conversation.judge(requirement, found >= count, || {
         (
-            format!("{all} generations"),
+            format!("{all} jobs that differ in {stem} alone"),
             format!("at least {count} different texts"),
-            format!("{found} different"),
+            observed,
         )
     })
 }
@@ -361,25 +366,27 @@ fn note_answer(conversation: &mut Conversation, name: &str) -> Step {
         Some(Value::Bool(value)) => value.into(),
         None => return Err(Stop::Blocked(format!("{}: {}", observation.event, observation.outcome))),
     };
+    conversation.asked.insert(name.to_owned(), observation.event.to_string());
     conversation.figures.insert(name.to_owned(), number);
     Ok(())
 }
 
 fn compare_answers(
     conversation: &mut Conversation,
-    a: &str,
-    b: &str,
+    (name, relation): (&str, &str),
+    other: &str,
     requirement: Option<&str>,
     good: impl Fn(u64, u64) -> bool,
-    relation: &str,
 ) -> Step {
     let figure = |name: &str| {
         let found = conversation.figures.get(name).copied();
         found.ok_or_else(|| Stop::Broken(format!("no answer is called {name:?}")))
     };
-    let (first, second) = (figure(a)?, figure(b)?);
-    let good = good(first, second);
+    let (given, wanted) = (figure(name)?, figure(other)?);
+    let call = conversation.asked.get(name).cloned().unwrap_or_default();
+    let good = good(given, wanted);
     conversation.judge(requirement, good, || {
-        (format!("the answers {a} and {b}"), format!("{relation} {second}"), first.to_string())
+        let call = format!("{call}, the answer {name:?}");
+        (call, format!("{relation} the answer {other:?}, {wanted}"), given.to_string())
     })
 }

@@ -5,7 +5,7 @@ use worker_contract::{Function, describe_code};
 
 use super::arguments::{self, Arguments, Value};
 use super::calls::{at_least_tokens, build};
-use super::checks::{difference, named};
+use super::checks::{difference, named, show};
 use super::generations::{started, whole_job};
 use super::report;
 use crate::conversation::{Conversation, Generation, Kind, Step, Stop};
@@ -305,12 +305,12 @@ fn in_pieces(
                 .iter()
                 .map(|index| index.map_or("none".to_owned(), |index| index.to_string()))
                 .collect();
-            (format!("the indices of {head} and {tail}"), "0, 1, 2, ...".to_owned(), shown.join(", "))
+            (format!("the indices of {head:?} and {tail:?}"), "0, 1, 2, ...".to_owned(), shown.join(", "))
         });
     }
     conversation.judge(requirement, good, || {
-        let call = format!("the tokens of {head} and {tail}");
-        (call, format!("those of {whole}"), difference(&expected, &found))
+        let call = format!("the job of which {head:?} and {tail:?} were taken, held against {whole:?}");
+        (call, show(&expected), format!("{}; {}", show(&found), difference(&expected, &found)))
     })
 }
 

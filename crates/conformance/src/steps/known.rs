@@ -1,5 +1,7 @@
 //! Greedy jobs whose text is known: code points that are split over tokens arrive whole, once and in time (UTF8-02).
 
+use std::path::Path;
+
 use cucumber::{given, then, when};
 
 use super::arguments::{Arguments, Value};
@@ -59,12 +61,25 @@ async fn generate_all(conversation: &mut Conversation, name: &str) -> Step {
     Ok(())
 }
 
+/// Characters of a text that are shown.
+const SHOWN: usize = 24;
+
+/// Where a text leaves the known one, for whoever looks for the wrong kernel.
+fn parting(golden: &Golden, pieces: &[&[u8]]) -> String {
+    let show = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).chars().take(SHOWN).collect::<String>();
+    let (known, given) = (show(golden.tokens.concat()), show(pieces.concat()));
+    format!("after {:?} it gives {given:?} instead of {known:?}", golden.prompt)
+}
+
 fn judge_known(conversation: &mut Conversation, name: &str, requirement: Option<&str>) -> Step {
-    let mut same = 0;
+    let (mut same, mut other) = (0, None);
     for golden in of(name) {
         let text = conversation.text(&golden.prompt)?;
         let comparison = compare(&golden.tokens, &text.pieces());
         same += usize::from(comparison == Comparison::Same);
+        if comparison == Comparison::Unlike && other.is_none() {
+            other = Some(parting(golden, &text.pieces()));
+        }
         let Comparison::Wrong(fault) = comparison else { continue };
         return conversation.judge(requirement, false, || {
             let call = format!("call {} of the greedy job on {:?}", fault.call, golden.prompt);
@@ -73,10 +88,15 @@ fn judge_known(conversation: &mut Conversation, name: &str, requirement: Option<
             (call, expected, format!("it {}; all other text is what the model gives", fault.what))
         });
     }
-    let whose = if same > 0 {
-        "what the model's own arithmetic gives"
-    } else {
-        "not what the model's own arithmetic gives, so that lost code points cannot be seen"
+    let whose = match other.filter(|_| same == 0) {
+        None => "what the model's own arithmetic gives".to_owned(),
+        Some(parting) => {
+            let file = conversation.model_file.as_deref().and_then(Path::file_name).unwrap_or_default();
+            format!(
+                "not what the model's own arithmetic gives, so that lost code points cannot be seen: {parting} ({})",
+                file.display()
+            )
+        }
     };
     conversation.verdicts.note("UTF8-02", format!("the greedy text of {name} is {whose}"));
     conversation.judge(requirement, true, Default::default)

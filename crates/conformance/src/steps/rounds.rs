@@ -98,6 +98,7 @@ async fn run_rounds(conversation: &mut Conversation, count: u32, cycle: &str) ->
         }
     }
     conversation.series = series;
+    cycle.clone_into(&mut conversation.cycle);
     Ok(())
 }
 
@@ -338,18 +339,21 @@ fn judge_growth(conversation: &mut Conversation, what: &str, requirement: Option
         .cloned()
         .ok_or_else(|| Stop::Broken(format!("no rounds measured {what}")))?;
     let tolerance = conversation.setting()?.profile.tolerance.vram_bytes;
-    let mut grown = growth(&series, noise(what, tolerance));
+    let (mut grown, mut measure) = (growth(&series, noise(what, tolerance)), what);
     if grown.is_none() && what == HOST {
         let resident = conversation.series.get(RESIDENT).cloned().unwrap_or_default();
-        grown = growth(&resident, RESIDENT_NOISE);
+        (grown, measure) = (growth(&resident, RESIDENT_NOISE), RESIDENT);
     }
+    let rounds = format!("{} rounds of: {}", series.len(), conversation.cycle);
     let finding = || {
         let (from, to) = grown.unwrap_or_default();
-        let count = series.len();
+        let unit = if measure == DESCRIPTORS { "" } else { " bytes" };
         (
-            format!("{count} rounds"),
-            format!("{what} does not grow from round to round"),
-            format!("from {from} to {to}"),
+            rounds.clone(),
+            format!(
+                "{what} does not grow from round to round, once a third of them has warmed the library up"
+            ),
+            format!("{measure} goes from {from} to {to}{unit}"),
         )
     };
     // What a job does not give back is the matter of INF-12, whoever struck it.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use worker_contract::{Function, RequirementId};
 
 use super::{Case, CaseKind, Reproducer, RunResult, StateRow, latency};
-use crate::fuzz::share::Generated;
+use crate::fuzz::share::{self, Generated};
 
 /// Reports that are not the parts of one run.
 #[derive(Debug, thiserror::Error)]
@@ -65,8 +65,9 @@ pub fn merge(parts: Vec<(PathBuf, RunResult)>) -> Result<RunResult, MergeError> 
     whole.generated = generated(&results);
     whole.cases = cases(&results);
     let mut shown = BTreeSet::new();
-    let all = results.iter().flat_map(|one| &one.reproducers);
-    whole.reproducers = all.filter(|one| shown.insert(one.requirement)).cloned().collect::<Vec<Reproducer>>();
+    let mut all: Vec<&Reproducer> = results.iter().flat_map(|one| &one.reproducers).collect();
+    all.sort_by_key(|one| share::number(&one.place));
+    whole.reproducers = all.into_iter().filter(|one| shown.insert(one.requirement)).cloned().collect();
     whole.sum_up();
     Ok(whole)
 }
@@ -133,7 +134,10 @@ fn cases(results: &[RunResult]) -> Vec<Case> {
         cases.iter().flat_map(|case| &case.findings).map(|found| found.requirement).collect();
     let mut told = BTreeSet::new();
     let mut sum: Option<Case> = None;
-    for case in of(CaseKind::Generated) {
+    // The lowest number of each sort is told, as in a whole run.
+    let mut generated: Vec<&Case> = of(CaseKind::Generated).collect();
+    generated.sort_by_key(|case| share::number(&case.place));
+    for case in generated {
         let mut case = case.clone();
         if case.findings.is_empty() {
             match &mut sum {
@@ -183,6 +187,8 @@ fn generated(results: &[RunResult]) -> Option<Generated> {
 
 #[cfg(test)]
 mod tests {
+    use worker_contract::catalogue;
+
     use super::*;
     use crate::report::{json, sample};
     use crate::verdict::Shard;
@@ -223,6 +229,40 @@ mod tests {
             let merged = merge(all).unwrap();
             assert_eq!(json::render(&merged), json::render(&whole), "{count}");
         }
+    }
+
+    #[test]
+    fn of_what_two_shards_found_alike_the_lowest_number_is_told() {
+        let mut all = parts(2);
+        let found = all[0].1.cases.iter().flat_map(|case| &case.findings).next().unwrap().clone();
+        let id = catalogue().iter().map(|one| one.id).find(|id| {
+            !all.iter()
+                .flat_map(|(_, part)| &part.cases)
+                .flat_map(|case| &case.findings)
+                .any(|f| f.requirement == *id)
+        });
+        let generated = |number: u64| {
+            let finding = crate::verdict::Found { requirement: id.unwrap(), step: None, ..found.clone() };
+            let like = sample::result().cases[0].clone();
+            let place = share::place(number);
+            Case { place, kind: CaseKind::Generated, findings: vec![finding], ..like }
+        };
+        let reproducer = |number: u64| Reproducer {
+            requirement: id.unwrap(),
+            place: share::place(number),
+            c: String::new(),
+            yaml: String::new(),
+        };
+        for (part, number) in [(0, 639), (1, 39)] {
+            all[part].1.cases.push(generated(number));
+            all[part].1.reproducers.push(reproducer(number));
+        }
+        let whole = merge(all).unwrap();
+        let one = whole.requirements.iter().find(|one| Some(one.id) == id).unwrap();
+        let places: Vec<&str> = one.failures.iter().map(|failure| failure.scenario.as_str()).collect();
+        assert_eq!(places, [share::place(39)]);
+        let shown = whole.reproducers.iter().filter(|one| Some(one.requirement) == id);
+        assert_eq!(shown.map(|one| one.place.clone()).collect::<Vec<_>>(), [share::place(39)]);
     }
 
     #[test]

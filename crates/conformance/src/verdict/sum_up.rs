@@ -104,9 +104,10 @@ impl RunResult {
         let bare = self.judge_requirement(id, checks, &|_| false);
         let passes = bare.status == Status::Pass;
         let mut judged = bare;
-        let whole = self.waivers.iter().find(|waiver| {
-            waiver.requirement == Some(id) && waiver.scenario.is_none() && waiver.holds != Holds::Elsewhere
-        });
+        let own = |waiver: &&GivenWaiver| waiver.requirement == Some(id) && waiver.scenario.is_none();
+        let whole = self.waivers.iter().filter(own).filter(|waiver| waiver.holds != Holds::Elsewhere);
+        // One that counts excuses, whatever has expired before it.
+        let whole = whole.min_by_key(|waiver| waiver.holds != Holds::Yes);
         match whole {
             _ if passes => {}
             Some(waiver) if waiver.holds == Holds::Yes => {
