@@ -121,7 +121,7 @@ WORKER_BOTH constexpr int paired_place(int i, int columns) {
     return i / 64 * 64 + i % 8 / 4 * 32 + i % 64 / 8 * 4 + i % 4;
 }
 
-/// Bytes that a block of 32 halves has in a tile, and where word `word` of it begins. Thread c of four takes 16 bytes,
+/// Bytes that a token's block of 32 halves has, and where word `word` of it begins. Thread c of four takes 16 bytes,
 /// which are its elements of four steps of the matrix unit: half a word each, of an even word for c < 2, else of an odd
 /// one. The second half of a word lies with the next thread.
 constexpr int tile_block_bytes = 64;

@@ -13,6 +13,7 @@
 
 #ifdef WORKER_CUDA_HOST
 #include <array>
+#include <vector>
 #endif
 
 namespace worker::kernels {
@@ -65,17 +66,16 @@ __device__ __forceinline__ void multiply_eight(float (&sums)[4], unsigned upper,
 #endif
 }
 
-/// Adds two slabs to `sums`.
-__device__ __forceinline__ void multiply_sixteen(float (&sums)[4], const unsigned (&upper)[2],
-                                                 const unsigned (&lower)[2], const unsigned (&column)[2]) {
+/// Adds two slabs to `sums`; `rows` has upper and lower row of the one and of the other.
+__device__ __forceinline__ void multiply_sixteen(float (&sums)[4], const uint4& rows, unsigned first, unsigned second) {
 #ifdef __CUDA_ARCH__
     asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
         "{%0, %1, %2, %3};"
         : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
-        : "r"(upper[0]), "r"(lower[0]), "r"(upper[1]), "r"(lower[1]), "r"(column[0]), "r"(column[1]));
+        : "r"(rows.x), "r"(rows.y), "r"(rows.z), "r"(rows.w), "r"(first), "r"(second));
 #else
-    multiply_slab(sums, upper[0], lower[0], column[0]);
-    multiply_slab(sums, upper[1], lower[1], column[1]);
+    multiply_slab(sums, rows.x, rows.y, first);
+    multiply_slab(sums, rows.z, rows.w, second);
 #endif
 }
 

@@ -59,14 +59,16 @@ __global__ void __launch_bounds__(Tile::threads, 1) float_tiles_kernel(const Lin
     const int runs = arguments.columns / Tile::run;
 
     uint4 weights[Tile::held];
+    const char* rows[Tile::held];
+#pragma unroll
+    for (int i = 0; i < Tile::held; ++i) {
+        rows[i] =
+            tile_row(arguments, first_row + (thread + i * Tile::threads) / Tile::chunks) + thread % Tile::chunks * 16;
+    }
     const auto fetch_rows = [&](int run) {
 #pragma unroll
         for (int i = 0; i < Tile::held; ++i) {
-            const int chunk = thread + i * Tile::threads;
-            const char* const row = tile_row(arguments, first_row + chunk / Tile::chunks);
-            weights[i] = Direct{}.load16(
-                row +
-                (static_cast<std::size_t>(run) * Tile::chunks + static_cast<unsigned>(chunk % Tile::chunks)) * 16);
+            weights[i] = Direct{}.load16(rows[i] + static_cast<std::size_t>(run) * (Tile::chunks * 16));
         }
     };
     const auto store_rows = [&](float* stage) {
@@ -79,15 +81,21 @@ __global__ void __launch_bounds__(Tile::threads, 1) float_tiles_kernel(const Lin
             for (int j = 0; j < Tile::elements; ++j) to[4 * j] = Tile::element(weights[i], j);
         }
     };
-    const auto fetch_tokens = [&](float* stage, int run) {
+    // In sixteens of bytes from the first stored column.
+    unsigned columns_at[Tile::copies];
+#pragma unroll
+    for (int i = 0; i < Tile::copies; ++i) {
+        const int token = first_token + (thread + i * Tile::threads) / Tile::row_threads;
+        columns_at[i] =
+            static_cast<unsigned>((tile_column(arguments, Tile::format, token) - arguments.columns_stored) / 16 + lane);
+    }
+    const auto copy_tokens = [&](float* stage, int run) {
+        float* const to = stage + (Tile::rows + thread / Tile::row_threads) * Tile::stride + lane * 4;
 #pragma unroll
         for (int i = 0; i < Tile::copies; ++i) {
-            const int copy = thread + i * Tile::threads;
-            const int token = copy / (Tile::run / 4);
-            const int place = copy % (Tile::run / 4) * 4;
-            copy_ahead(reinterpret_cast<char*>(stage + (Tile::rows + token) * Tile::stride + place),
-                       tile_column(arguments, Tile::format, first_token + token) +
-                           (static_cast<std::size_t>(run) * Tile::run + static_cast<unsigned>(place)) * sizeof(float));
+            const unsigned at = columns_at[i] + static_cast<unsigned>(run) * Tile::row_threads;
+            copy_ahead(reinterpret_cast<char*>(to + i * Tile::groups * Tile::stride),
+                       arguments.columns_stored + static_cast<std::size_t>(at) * 16);
         }
         end_copies();
     };
@@ -118,25 +126,23 @@ __global__ void __launch_bounds__(Tile::threads, 1) float_tiles_kernel(const Lin
         }
     };
 
+    // Weights come a run earlier than they are stored, so that nothing waits for them.
     fetch_rows(0);
     wait_for_previous();
-    fetch_tokens(memory, 0);
+    copy_tokens(memory, 0);
     store_rows(memory);
+    if (runs > 1) fetch_rows(1);
     wait_for_all_copies();
     __syncthreads();
     for (int run = 0; run < runs; ++run) {
-        float* const stage = memory + run % 2 * Tile::stage;
         float* const next = memory + (run + 1) % 2 * Tile::stage;
-        const bool goes_on = run + 1 < runs;
-        if (goes_on) {
-            fetch_rows(run + 1);
-            fetch_tokens(next, run + 1);
-        }
-        multiply(stage);
-        if (goes_on) {
+        if (run + 1 < runs) {
+            copy_tokens(next, run + 1);
             store_rows(next);
-            wait_for_all_copies();
         }
+        if (run + 2 < runs) fetch_rows(run + 2);
+        multiply(memory + run % 2 * Tile::stage);
+        wait_for_all_copies();
         __syncthreads();
     }
     // By halves: within a thread first, where it has two sums, then over threads. All of a warp take part.

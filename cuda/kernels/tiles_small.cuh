@@ -14,6 +14,8 @@
 
 namespace worker::kernels {
 
+constexpr int small_tile_rows = 64;
+
 /// Weights of a unit on their way into a tile; a thread takes 16 bytes, which are a word or two of each of four blocks.
 template <TensorType type>
 struct SmallTile {
@@ -45,15 +47,16 @@ struct SmallTile {
         return {scales.x, scales.y, 0, 0};
     }
 
-    /// `to`: the row's first block; blocks are `stride` bytes apart. `flip`: the second half of a word first, so that
-    /// rows whose banks are the same do not meet.
+    /// `to`: the row's place in the first block; blocks are `stride` bytes apart. `flip`: the second half of a word
+    /// first, so that threads whose banks are the same do not meet.
     __device__ __forceinline__ void store(char* to, int stride, int chunk, bool flip) const {
         const unsigned all[4] = {words.x, words.y, words.z, words.w};
         const unsigned fifth[4] = {fifths.x, fifths.y, fifths.z, fifths.w};
+        to += word_of_row(chunk);
 #pragma unroll
         for (int block = 0; block < 4; ++block, to += stride) {
             if constexpr (is_byte) {
-                put(to + tile_word(chunk), all[block] ^ 0x80808080u, flip);
+                put(to, all[block] ^ 0x80808080u, flip);
             } else {
                 unsigned low = all[block] & 0x0f0f0f0fu;
                 unsigned high = all[block] >> 4 & 0x0f0f0f0fu;
@@ -61,10 +64,27 @@ struct SmallTile {
                     low |= NibbleRow<type>::fifths_of(fifth[block], 4 * chunk);
                     high |= NibbleRow<type>::fifths_of(fifth[block], 16 + 4 * chunk);
                 }
-                put(to + tile_word(chunk), low, flip);
-                put(to + tile_word(chunk + 4), high, flip);
+                put(to, low, flip);
+                put(to + half_block, high, flip);
             }
         }
+    }
+
+    /// Rows g and g + 8 of sixteen lie together, and steps 0 and 1, so that a thread finds what it gives to the matrix
+    /// unit in neighbouring registers; steps 2 and 3 of all rows come after those.
+    static constexpr int half_block = small_tile_rows * 32;
+    __device__ static __forceinline__ int place_of_row(int row) {
+        return (row / 16 * 8 + row % 8) * 64 + row % 16 / 8 * 4;
+    }
+    __device__ static __forceinline__ int word_of_row(int word) {
+        return word / 4 * half_block + word % 2 * 32 + word / 2 % 2 * 8;
+    }
+    /// Row that a thread brings: such ones in a warp that their banks differ.
+    __device__ static __forceinline__ int row_of(int index) {
+        return (index & 0x31) | (index & 2) << 2 | (index & 0xc) >> 1;
+    }
+    __device__ static __forceinline__ bool flips(int row, int chunk) {
+        return ((is_byte ? chunk >> 2 : row >> 1) & 1) != 0;
     }
 
    private:
@@ -77,7 +97,6 @@ struct SmallTile {
 };
 
 /// A warp has 32 rows and `groups` times four tokens, a block two warps of rows and two or four of tokens.
-constexpr int small_tile_rows = 64;
 
 /// Where the parts of a stage lie.
 template <bool has_minimum, int token_warps, int groups>
@@ -121,7 +140,8 @@ __device__ __forceinline__ void load_floats(float (&out)[count], const char* at)
 }
 
 template <TensorType type, bool whole_blocks, int token_warps, int groups>
-__global__ void __launch_bounds__(64 * token_warps) small_tiles_kernel(const LinearArguments arguments) {
+__global__ void __launch_bounds__(64 * token_warps, whole_blocks ? 2 : 1)
+    small_tiles_kernel(const LinearArguments arguments) {
     using Tile = SmallTile<type>;
     using Stage = SmallStage<Tile::has_minimum, token_warps, groups>;
     constexpr int threads = 64 * token_warps;
@@ -148,7 +168,9 @@ __global__ void __launch_bounds__(64 * token_warps) small_tiles_kernel(const Lin
     uint4 row_scales = {};
     const char* rows[held];
 #pragma unroll
-    for (int i = 0; i < held; ++i) rows[i] = tile_row(arguments, first_row + (thread + i * threads) / Tile::chunks);
+    for (int i = 0; i < held; ++i) {
+        rows[i] = tile_row(arguments, first_row + Tile::row_of((thread + i * threads) / Tile::chunks));
+    }
     const auto fetch_rows = [&](int unit) {
 #pragma unroll
         for (int i = 0; i < held; ++i) tile[i].load(rows[i], units, unit, thread % Tile::chunks);
@@ -157,8 +179,9 @@ __global__ void __launch_bounds__(64 * token_warps) small_tiles_kernel(const Lin
     const auto store_rows = [&](char* stage) {
 #pragma unroll
         for (int i = 0; i < held; ++i) {
-            const int row = (thread + i * threads) / Tile::chunks;
-            tile[i].store(stage + row * tile_block_bytes, Stage::row_stride, thread % Tile::chunks, (row & 2) != 0);
+            const int row = Tile::row_of((thread + i * threads) / Tile::chunks);
+            const int chunk = thread % Tile::chunks;
+            tile[i].store(stage + Tile::place_of_row(row), Stage::row_stride, chunk, Tile::flips(row, chunk));
         }
         if (has_row) {
             const unsigned words[4] = {row_scales.x, row_scales.y, row_scales.z, row_scales.w};
@@ -175,27 +198,34 @@ __global__ void __launch_bounds__(64 * token_warps) small_tiles_kernel(const Lin
             }
         }
     };
-    float4 token_scales = {};
-    float4 token_sums = {};
-    const auto fetch_tokens = [&](char* stage, int unit) {
+    // In sixteens of bytes from the first stored column.
+    unsigned columns_at[copies];
+#pragma unroll
+    for (int i = 0; i < copies; ++i) {
+        const int token = first_token + (thread + i * threads) / 16;
+        columns_at[i] = static_cast<unsigned>(
+            (tile_column(arguments, Format::BytesTile, token) - arguments.columns_stored) / 16 + thread % 16);
+    }
+    const auto copy_tokens = [&](char* stage, int unit) {
+        char* const to = stage + Stage::columns + thread % 16 / 4 * Stage::token_stride +
+                         thread / 16 * tile_block_bytes + thread % 4 * 16;
 #pragma unroll
         for (int i = 0; i < copies; ++i) {
-            const int copy = thread + i * threads;
-            const int token = copy / 16;
-            const int part = copy % 16;
-            copy_ahead(
-                stage + Stage::columns + part / 4 * Stage::token_stride + token * tile_block_bytes + part % 4 * 16,
-                tile_column(arguments, Format::BytesTile, first_token + token) +
-                    static_cast<std::size_t>(unit) * (4 * tile_block_bytes) + static_cast<unsigned>(part) * 16);
+            const unsigned at = columns_at[i] + static_cast<unsigned>(unit) * (4 * tile_block_bytes / 16);
+            copy_ahead(to + i * (threads / 16) * tile_block_bytes,
+                       arguments.columns_stored + static_cast<std::size_t>(at) * 16);
         }
         end_copies();
-        if (scaled_token >= 0) {
-            const auto* const scales =
-                reinterpret_cast<const float4*>(tile_column(arguments, Format::BytesTile, first_token + scaled_token) +
-                                                static_cast<std::size_t>(units) * (4 * tile_block_bytes));
-            token_scales = scales[unit];
-            if constexpr (Tile::has_minimum) token_sums = scales[units + unit];
-        }
+    };
+    float4 token_scales = {};
+    float4 token_sums = {};
+    const auto* const scales_of_token =
+        reinterpret_cast<const float4*>(tile_column(arguments, Format::BytesTile, first_token + scaled_token) +
+                                        static_cast<std::size_t>(units) * (4 * tile_block_bytes));
+    const auto fetch_tokens = [&](int unit) {
+        if (scaled_token < 0) return;
+        token_scales = scales_of_token[unit];
+        if constexpr (Tile::has_minimum) token_sums = scales_of_token[units + unit];
     };
     const auto store_tokens = [&](char* stage) {
         if (scaled_token < 0) return;
@@ -222,15 +252,18 @@ __global__ void __launch_bounds__(64 * token_warps) small_tiles_kernel(const Lin
         if (!busy) return;
 #pragma unroll 1
         for (int block = 0; block < 4; ++block) {
-            const char* const left_at =
-                stage + block * Stage::row_stride + (row_warp * 32 + g) * tile_block_bytes + c * 16;
+            const char* const left_at = stage + block * Stage::row_stride + (row_warp * 16 + g) * 64 + c * 16;
             const char* const right_at =
                 stage + Stage::columns + block * Stage::token_stride +
                 (token_warp * Stage::warp_tokens + (whole_blocks ? g : g / 2)) * tile_block_bytes + c * 16;
-            uint4 left[4];
+            // Of sixteen rows, two steps: upper and lower row of the one, then of the other.
+            uint4 left[2][2];
 #pragma unroll
-            for (int i = 0; i < 4; ++i) {
-                left[i] = *reinterpret_cast<const uint4*>(left_at + i * 8 * tile_block_bytes);
+            for (int m = 0; m < 2; ++m) {
+#pragma unroll
+                for (int half = 0; half < 2; ++half) {
+                    left[m][half] = *reinterpret_cast<const uint4*>(left_at + m * 512 + half * Tile::half_block);
+                }
             }
             const auto at = [&](int part, int of_block, int place) {
                 return stage + part + (block * of_block + place) * 4;
@@ -247,11 +280,9 @@ __global__ void __launch_bounds__(64 * token_warps) small_tiles_kernel(const Lin
                     const uint4 x = *reinterpret_cast<const uint4*>(right_at + j * 8 * tile_block_bytes);
 #pragma unroll
                     for (int m = 0; m < 2; ++m) {
-                        const uint4& upper = left[2 * m];
-                        const uint4& lower = left[2 * m + 1];
                         float exact[4] = {};
-                        multiply_sixteen(exact, {upper.x, upper.y}, {lower.x, lower.y}, {x.x, x.y});
-                        multiply_sixteen(exact, {upper.z, upper.w}, {lower.z, lower.w}, {x.z, x.w});
+                        multiply_sixteen(exact, left[m][0], x.x, x.y);
+                        multiply_sixteen(exact, left[m][1], x.z, x.w);
 #pragma unroll
                         for (int i = 0; i < 4; ++i) {
                             float& sum = sums[2 * m + i / 2][2 * j + i % 2][0];
@@ -271,14 +302,12 @@ __global__ void __launch_bounds__(64 * token_warps) small_tiles_kernel(const Lin
                     const unsigned x[4] = {right[t].x, right[t].y, right[t].z, right[t].w};
 #pragma unroll
                     for (int m = 0; m < 2; ++m) {
-                        const unsigned upper[4] = {left[2 * m].x, left[2 * m].y, left[2 * m].z, left[2 * m].w};
-                        const unsigned lower[4] = {left[2 * m + 1].x, left[2 * m + 1].y, left[2 * m + 1].z,
-                                                   left[2 * m + 1].w};
                         const float scales[2] = {of_row[2 * m] * of_token[t], of_row[2 * m + 1] * of_token[t]};
 #pragma unroll
                         for (int s = 0; s < 4; ++s) {
+                            const uint4& rows = left[m][s / 2];
                             float exact[4];
-                            multiply_eight(exact, upper[s], lower[s], x[s]);
+                            multiply_eight(exact, s % 2 == 0 ? rows.x : rows.z, s % 2 == 0 ? rows.y : rows.w, x[s]);
 #pragma unroll
                             for (int i = 0; i < 4; ++i) {
                                 float& sum = sums[2 * m + i / 2][t][2 * s + i % 2];
@@ -302,27 +331,32 @@ __global__ void __launch_bounds__(64 * token_warps) small_tiles_kernel(const Lin
         }
     };
 
+    // What goes into a stage by way of registers comes a unit earlier, so that nothing waits for it.
     fetch_rows(0);
     wait_for_previous();
-    fetch_tokens(memory, 0);
+    copy_tokens(memory, 0);
+    fetch_tokens(0);
     store_rows(memory);
     store_tokens(memory);
+    if (units > 1) {
+        fetch_rows(1);
+        fetch_tokens(1);
+    }
     wait_for_all_copies();
     __syncthreads();
     for (int unit = 0; unit < units; ++unit) {
-        char* const stage = memory + unit % 2 * Stage::bytes;
         char* const next = memory + (unit + 1) % 2 * Stage::bytes;
-        const bool goes_on = unit + 1 < units;
-        if (goes_on) {
-            fetch_rows(unit + 1);
-            fetch_tokens(next, unit + 1);
-        }
-        multiply(stage);
-        if (goes_on) {
+        if (unit + 1 < units) {
+            copy_tokens(next, unit + 1);
             store_rows(next);
             store_tokens(next);
-            wait_for_all_copies();
         }
+        if (unit + 2 < units) {
+            fetch_rows(unit + 2);
+            fetch_tokens(unit + 2);
+        }
+        multiply(memory + unit % 2 * Stage::bytes);
+        wait_for_all_copies();
         __syncthreads();
     }
     if (!busy) return;
