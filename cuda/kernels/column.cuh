@@ -289,7 +289,7 @@ __device__ __forceinline__ void store_floats_quad(char* column, const float (&va
         // Neighbours go to neighbouring threads.
         auto* const to = reinterpret_cast<float*>(column) + place;
 #pragma unroll
-        for (int i = 0; i < 4; ++i) to[4 * i] = rounded(format, values[i]);
+        for (int i = 0; i < 4; ++i) to[2 * i] = rounded(format, values[i]);
     } else {
         *reinterpret_cast<float4*>(column + static_cast<std::size_t>(place) * 4) =
             make_float4(rounded(format, values[0]), rounded(format, values[1]), rounded(format, values[2]),

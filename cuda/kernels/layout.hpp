@@ -128,13 +128,14 @@ constexpr int tile_block_bytes = 64;
 constexpr int tile_half_word = 16;
 WORKER_BOTH constexpr int tile_word(int word) { return word % 2 * 32 + word / 2 * 4; }
 
-/// Threads that share a row of floats in a tile; each has every such element of a run, four of them side by side.
+/// Threads that share a row of floats in a tile. A run has four elements for each; two steps of elements lie side by
+/// side, then the next two.
 WORKER_BOTH constexpr int tile_threads(Format format) { return format == Format::BfloatTile ? 32 : 16; }
 WORKER_BOTH constexpr int tile_run(Format format) { return 4 * tile_threads(format); }
 WORKER_BOTH constexpr int tile_place(Format format, int i) {
-    const int run = tile_run(format);
     const int threads = tile_threads(format);
-    return i / run * run + i % threads * 4 + i % run / threads;
+    const int pair = 2 * threads;
+    return i / pair * pair + i % threads * 2 + i % pair / threads;
 }
 
 }  // namespace worker::kernels

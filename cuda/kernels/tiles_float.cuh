@@ -78,7 +78,7 @@ __global__ void __launch_bounds__(Tile::threads, 1) float_tiles_kernel(const Lin
             const int first = chunk % Tile::chunks * Tile::elements;
             float* const to = stage + chunk / Tile::chunks * Tile::stride + tile_place(Tile::format, first);
 #pragma unroll
-            for (int j = 0; j < Tile::elements; ++j) to[4 * j] = Tile::element(weights[i], j);
+            for (int j = 0; j < Tile::elements; ++j) to[2 * j] = Tile::element(weights[i], j);
         }
     };
     // In sixteens of bytes from the first stored column.
@@ -105,22 +105,28 @@ __global__ void __launch_bounds__(Tile::threads, 1) float_tiles_kernel(const Lin
                       first_row + row_group * Tile::rows_each < arguments.sets[0].rows;
     const auto multiply = [&](const float* stage) {
         if (!busy) return;
-        const float* const left = stage + row_group * Tile::rows_each * Tile::stride + lane * 4;
-        const float* const right = stage + (Tile::rows + token_group * Tile::tokens_each) * Tile::stride + lane * 4;
-        float4 x[Tile::tokens_each];
+        const float* left = stage + row_group * Tile::rows_each * Tile::stride + lane * 2;
+        const float* right = stage + (Tile::rows + token_group * Tile::tokens_each) * Tile::stride + lane * 2;
+        // Not unrolled: the instructions of a whole run are more than their cache holds.
+#pragma unroll 1
+        for (int half = 0; half < 2; ++half, left += 2 * Tile::row_threads, right += 2 * Tile::row_threads) {
+            float2 x[Tile::tokens_each];
 #pragma unroll
-        for (int t = 0; t < Tile::tokens_each; ++t) x[t] = *reinterpret_cast<const float4*>(right + t * Tile::stride);
+            for (int t = 0; t < Tile::tokens_each; ++t) {
+                x[t] = *reinterpret_cast<const float2*>(right + t * Tile::stride);
+            }
 #pragma unroll
-        for (int row = 0; row < Tile::rows_each; ++row) {
-            const float4 weight = *reinterpret_cast<const float4*>(left + row * Tile::stride);
-            const float four[4] = {weight.x, weight.y, weight.z, weight.w};
-#pragma unroll
-            for (int step = 0; step < 4; ++step) {
+            for (int row = 0; row < Tile::rows_each; ++row) {
+                const float2 weight = *reinterpret_cast<const float2*>(left + row * Tile::stride);
 #pragma unroll
                 for (int t = 0; t < Tile::tokens_each; ++t) {
-                    const float xs[4] = {x[t].x, x[t].y, x[t].z, x[t].w};
-                    float& sum = sums[row][t][step % Tile::lanes_each];
-                    sum = fmaf(four[step], xs[step], sum);
+                    float& sum = sums[row][t][0];
+                    sum = fmaf(weight.x, x[t].x, sum);
+                }
+#pragma unroll
+                for (int t = 0; t < Tile::tokens_each; ++t) {
+                    float& sum = sums[row][t][Tile::lanes_each - 1];
+                    sum = fmaf(weight.y, x[t].y, sum);
                 }
             }
         }

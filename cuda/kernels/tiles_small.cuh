@@ -123,19 +123,22 @@ __device__ __forceinline__ int place_of_token(int token) {
     return token - within + thread * groups + (whole_blocks ? within / 8 * 2 + within % 2 : within / 4);
 }
 
-/// `count` floats side by side: two or four.
+/// `count` floats side by side: two, or a multiple of four.
 template <int count>
 __device__ __forceinline__ void load_floats(float (&out)[count], const char* at) {
-    if constexpr (count == 4) {
-        const float4 all = *reinterpret_cast<const float4*>(at);
-        out[0] = all.x;
-        out[1] = all.y;
-        out[2] = all.z;
-        out[3] = all.w;
-    } else {
+    if constexpr (count == 2) {
         const float2 all = *reinterpret_cast<const float2*>(at);
         out[0] = all.x;
         out[1] = all.y;
+    } else {
+#pragma unroll
+        for (int i = 0; i < count; i += 4) {
+            const float4 four = *reinterpret_cast<const float4*>(at + i * 4);
+            out[i] = four.x;
+            out[i + 1] = four.y;
+            out[i + 2] = four.z;
+            out[i + 3] = four.w;
+        }
     }
 }
 
@@ -388,11 +391,17 @@ cudaError_t launch_small_tile(const LinearArguments& arguments, cudaStream_t str
 template <TensorType type, bool whole_blocks = false>
 cudaError_t launch_small_tiles(const LinearArguments& arguments, cudaStream_t stream) {
     if (arguments.tokens <= 16) return launch_small_tile<type, whole_blocks, 2, 2>(arguments, stream);
-    // With minimums, sums of four groups do not fit into registers.
-    if (SmallTile<type>::has_minimum || arguments.tokens <= 32) {
-        return launch_small_tile<type, whole_blocks, 4, 2>(arguments, stream);
+    if constexpr (whole_blocks) {
+        // A single sum for a block leaves room for more tokens a warp, and loading rows is what binds there.
+        return arguments.tokens <= 32 ? launch_small_tile<type, true, 4, 2>(arguments, stream)
+                                      : launch_small_tile<type, true, 2, 8>(arguments, stream);
+    } else if constexpr (SmallTile<type>::has_minimum) {
+        // Sums of four groups and minimums do not fit into registers.
+        return launch_small_tile<type, false, 4, 2>(arguments, stream);
+    } else {
+        return arguments.tokens <= 32 ? launch_small_tile<type, false, 4, 2>(arguments, stream)
+                                      : launch_small_tile<type, false, 4, 4>(arguments, stream);
     }
-    return launch_small_tile < type, whole_blocks, 4, SmallTile<type>::has_minimum ? 2 : 4 > (arguments, stream);
 }
 
 }  // namespace worker::kernels
