@@ -151,22 +151,36 @@ __global__ void __launch_bounds__(Tile::threads, 1) float_tiles_kernel(const Lin
         wait_for_all_copies();
         __syncthreads();
     }
-    // By halves: within a thread first, where it has two sums, then over threads. All of a warp take part.
+    // By halves: within a thread first, where it has two sums of a row and token, then over threads. Each exchange
+    // halves what a thread holds, which keeps the instructions few: they run once a block, and none is in its cache by
+    // then.
+    constexpr int all = Tile::rows_each * Tile::tokens_each;
+    float held[all];
 #pragma unroll
-    for (int row = 0; row < Tile::rows_each; ++row) {
+    for (int i = 0; i < all; ++i) {
+        const float(&both)[Tile::lanes_each] = sums[i / Tile::tokens_each][i % Tile::tokens_each];
+        held[i] = Tile::lanes_each == 2 ? both[0] + both[Tile::lanes_each - 1] : both[0];
+    }
+    int left = all;
 #pragma unroll
-        for (int t = 0; t < Tile::tokens_each; ++t) {
-            float sum = sums[row][t][0];
-            if constexpr (Tile::lanes_each == 2) sum += sums[row][t][1];
+    for (int distance = Tile::row_threads / 2; distance > 0; distance /= 2) {
+        left /= 2;
+        const bool is_upper = (lane & distance) != 0;
 #pragma unroll
-            for (int distance = Tile::row_threads / 2; distance > 0; distance /= 2) {
-                sum += __shfl_xor_sync(all_lanes, sum, distance);
-            }
-            if (lane == (row * Tile::tokens_each + t) % Tile::row_threads) {
-                put_tile_sum(arguments, sum, first_row + row_group * Tile::rows_each + row,
-                             first_token + token_group * Tile::tokens_each + t);
+        for (int i = 0; i < all / 2; ++i) {
+            if (i < left) {
+                const float mine = is_upper ? held[i + left] : held[i];
+                const float theirs = is_upper ? held[i] : held[i + left];
+                held[i] = mine + __shfl_xor_sync(all_lanes, theirs, distance);
             }
         }
+    }
+    constexpr int each = all / Tile::row_threads;
+#pragma unroll
+    for (int i = 0; i < each; ++i) {
+        const int index = lane * each + i;
+        put_tile_sum(arguments, held[i], first_row + row_group * Tile::rows_each + index / Tile::tokens_each,
+                     first_token + token_group * Tile::tokens_each + index % Tile::tokens_each);
     }
 }
 

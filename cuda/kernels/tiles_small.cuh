@@ -391,16 +391,12 @@ cudaError_t launch_small_tile(const LinearArguments& arguments, cudaStream_t str
 template <TensorType type, bool whole_blocks = false>
 cudaError_t launch_small_tiles(const LinearArguments& arguments, cudaStream_t stream) {
     if (arguments.tokens <= 16) return launch_small_tile<type, whole_blocks, 2, 2>(arguments, stream);
-    if constexpr (whole_blocks) {
-        // A single sum for a block leaves room for more tokens a warp, and loading rows is what binds there.
-        return arguments.tokens <= 32 ? launch_small_tile<type, true, 4, 2>(arguments, stream)
-                                      : launch_small_tile<type, true, 2, 8>(arguments, stream);
-    } else if constexpr (SmallTile<type>::has_minimum) {
+    if constexpr (SmallTile<type>::has_minimum) {
         // Sums of four groups and minimums do not fit into registers.
-        return launch_small_tile<type, false, 4, 2>(arguments, stream);
+        return launch_small_tile<type, whole_blocks, 4, 2>(arguments, stream);
     } else {
-        return arguments.tokens <= 32 ? launch_small_tile<type, false, 4, 2>(arguments, stream)
-                                      : launch_small_tile<type, false, 4, 4>(arguments, stream);
+        return arguments.tokens <= 32 ? launch_small_tile<type, whole_blocks, 4, 2>(arguments, stream)
+                                      : launch_small_tile<type, whole_blocks, 4, 4>(arguments, stream);
     }
 }
 
