@@ -29,6 +29,11 @@ Feature: the binary
     Then the texts "before" and "after" are the same
 
   @ABI-06
+  Scenario: a thread that used the library may end after the library is unloaded
+    When a thread uses the library, the host unloads it, and the thread ends
+    Then the library is unloaded
+
+  @ABI-06
   Scenario: nothing of an unloaded library runs on to the end of the process
     Given a loaded model
     When the host generates 8 tokens

@@ -147,7 +147,7 @@ impl Suite {
             level: self.level,
             only: Vec::new(),
             scenario: None,
-            jobs: 1,
+            jobs: Some(1),
             program: std::env::current_exe().map_err(|error| error.to_string())?,
             models: std::path::absolute(models).map_err(|error| error.to_string())?,
             programs: 0,

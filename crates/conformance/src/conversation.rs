@@ -125,6 +125,8 @@ pub struct Conversation {
     pub private_models: HashMap<Vec<u8>, ModelFacts>,
     /// The model file to load where a step names none.
     pub model_file: Option<PathBuf>,
+    /// Where the scenario's own copy of a model lies, removed with it: models may have gigabytes.
+    pub own_folder: Option<tempfile::TempDir>,
     /// A file that controls a fault: its path, and what injects and clears.
     pub fault_file: Option<(PathBuf, String, String)>,
     /// Why the scenario stopped, if it did.

@@ -1,9 +1,10 @@
 //! The command `list`: the requirements, or the tree of families, requirements and scenarios.
 
 use std::fmt::Write as _;
+use std::str::FromStr;
 
 use clap::Args;
-use worker_contract::{Requirement, catalogue};
+use worker_contract::{Requirement, RequirementId, catalogue};
 
 use crate::exit_code::ExitCode;
 use crate::explain::line;
@@ -34,6 +35,18 @@ pub struct List {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there is no requirement or family `{0}`; the families are {families}", families = families().join(", "))]
 pub struct UnknownName(String);
+
+/// What one name stands for: a requirement, or all of a family.
+#[derive(Debug, Clone)]
+pub struct Selection(pub Vec<RequirementId>);
+
+impl FromStr for Selection {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Ok(Self(select(&[name.to_owned()])?.into_iter().map(|one| one.id).collect()))
+    }
+}
 
 /// The families, in the order of the catalogue.
 fn families() -> Vec<&'static str> {

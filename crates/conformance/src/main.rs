@@ -17,7 +17,6 @@ use worker_conformance::suite::{self, Request};
 use worker_conformance::tools::{Tools, debugger, watch::Watch};
 use worker_conformance::verdict::Conformance;
 use worker_conformance::{doctor, explain, fuzz, kit, list, manual, replay};
-use worker_contract::RequirementId;
 
 use crate::problem::Problem;
 
@@ -92,13 +91,14 @@ struct Run {
     /// core: every MUST; strict: every SHOULD as well.
     #[arg(long, value_enum, default_value = "core")]
     level: Conformance,
-    /// Only these requirements, for example ERR-01,NULL-02.
+    /// Only these requirements or families, for example ERR-01,NULL.
     #[arg(long, value_name = "ID", value_delimiter = ',')]
-    only: Vec<RequirementId>,
+    only: Vec<list::Selection>,
     /// Only scenarios whose place or name contains this.
     #[arg(long, value_name = "TEXT")]
     scenario: Option<String>,
-    /// Scenarios at a time; one more than there are cores if not given, since scenarios also wait.
+    /// Scenarios at a time. If not given, one more than there are cores, since scenarios also wait; at least twelve for
+    /// a library that mostly waits.
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
     /// Folder for generated models.
@@ -158,9 +158,9 @@ fn execute(run: Run) -> anyhow::Result<ExitCode> {
         profile,
         profile_path: run.profile,
         level: run.level,
-        only: run.only,
+        only: run.only.into_iter().flat_map(|selection| selection.0).collect(),
         scenario: run.scenario,
-        jobs: run.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, usize::from) + 1),
+        jobs: run.jobs,
         program: std::env::current_exe()?,
         models: std::path::absolute(run.models.unwrap_or_else(default_models))?,
         programs: run.programs,
@@ -192,13 +192,15 @@ fn play(request: &Request, tools: &Tools, reports: &AfterRun) -> anyhow::Result<
     Ok(result.exit_code())
 }
 
-/// Generated models are kept in the user's cache, under the hash of what they are made from.
+/// Generated models are kept in the user's cache, under the hash of what they are made from; among the temporary files
+/// where the user has no home that can be written to.
 fn default_models() -> PathBuf {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
     cache
         .filter(|path| path.is_absolute())
         .or_else(home)
-        .unwrap_or_else(std::env::temp_dir)
-        .join("worker-conformance")
+        .map(|cache| cache.join("worker-conformance"))
+        .filter(|models| std::fs::create_dir_all(models).is_ok())
+        .unwrap_or_else(|| std::env::temp_dir().join(format!("worker-conformance-{}", nix::unistd::getuid())))
 }

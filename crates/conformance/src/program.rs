@@ -220,6 +220,8 @@ pub enum Op {
     Measure,
     /// `dlclose` the library, and wait a moment for what may still run in it.
     Close,
+    /// `Close`, beside a thread that has done this before and ends after it.
+    CloseBeside(Vec<Op>),
     /// `dlopen` the library again.
     Open,
     /// Leave the process by `exit`, so that its destructors run.

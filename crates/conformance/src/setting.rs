@@ -12,7 +12,7 @@ use crate::models::{Architecture, BEYOND_ANY_DEVICE, Likeness, ModelError, Store
 use crate::oracle::{Facts, ModelFacts, Oracle, Verdicts};
 use crate::profile::Profile;
 use crate::program::{Call, Device, Handle, Op, Out, Slot, Text};
-use crate::trace::Observation;
+use crate::trace::{Observation, Outcome};
 
 /// A model that the library under test can load.
 #[derive(Debug, Clone)]
@@ -41,6 +41,8 @@ pub struct Setting {
     pub prompt: &'static str,
     /// Whether any of [`PROMPTS`] makes the library give a token.
     pub talks: bool,
+    /// Whether the library waits for most of the time that its calls take, as for a device, and leaves the cores idle.
+    pub waits: bool,
     /// Facts for the oracle.
     pub facts: Facts,
     /// Folder for files of single scenarios.
@@ -126,6 +128,7 @@ impl Setting {
             models: candidates,
             prompt: PROMPTS[0],
             talks: true,
+            waits: false,
             facts: Facts::default(),
             scratch,
         };
@@ -207,6 +210,7 @@ impl Setting {
         let [bind_ctx, bind_model, bind_job] = [0, 1, 2].map(Slot);
         let [ctx, model, result] = [bind_ctx, bind_model, bind_job].map(Handle::Slot);
         let mut program = vec![
+            Op::Measure,
             Op::Call(Call::Init { bind: bind_ctx, device: Device::Id(0), code }),
             Op::Call(Call::LoadModel { bind: bind_model, ctx, path: Text::Bytes(path), vram: code, code }),
         ];
@@ -224,7 +228,9 @@ impl Setting {
             let limit = LONG as u32 + 1;
             program.push(Op::Drain { result, buffer: 1024, index: code, limit, pause_us: 0 });
             program.push(Op::Call(Call::Free { result }));
+            program.push(Op::Measure);
             let trace = session.run(&program)?;
+            self.waits |= mostly_waits(&trace);
             program.clear();
             let started = trace.iter().any(|one| {
                 matches!(one.call(), Some(Call::Start { .. }))
@@ -266,25 +272,28 @@ impl Setting {
         Ok(self.models.iter().any(|model| model.path == path))
     }
 
-    /// A model beyond any device (LOAD-04), like the one that the library runs in all but its size. `None` if the
-    /// suite makes no models of that architecture: the library may refuse them for what they are.
+    /// What a model is to be like that differs from the library's own in nothing but its size. `None` if the suite makes
+    /// no models of that architecture: the library may refuse them for what they are.
+    pub fn likeness(&self) -> Option<Likeness> {
+        let Some(model) = self.model() else { return Some(Likeness::default()) };
+        let known = [Architecture::Llama, Architecture::Qwen2, Architecture::Phi3, Architecture::Gpt2];
+        let architecture = known.into_iter().find(|one| one.name() == model.architecture)?;
+        Some(Likeness { architecture, ..model.like })
+    }
+
+    /// A model beyond any device (LOAD-04), like the library's own. `None` where there is no such, see
+    /// [`Self::likeness`], and where no file can be that large.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be made for another reason.
     pub fn huge(&self) -> Result<Option<PathBuf>, ModelError> {
-        let like = match self.model() {
-            None => Likeness::default(),
-            Some(model) => {
-                let known =
-                    [Architecture::Llama, Architecture::Qwen2, Architecture::Phi3, Architecture::Gpt2];
-                let Some(architecture) = known.into_iter().find(|one| one.name() == model.architecture)
-                else {
-                    return Ok(None);
-                };
-                Likeness { architecture, ..model.like }
+        let Some(like) = self.likeness() else { return Ok(None) };
+        match self.store.sparse_huge(BEYOND_ANY_DEVICE, like) {
+            Err(ModelError::File { cause, .. }) if cause.kind() == std::io::ErrorKind::FileTooLarge => {
+                Ok(None)
             }
-        };
-        self.store.sparse_huge(BEYOND_ANY_DEVICE, like).map(Some)
+            made => made.map(Some),
+        }
     }
 
     /// Facts that also know these models.
@@ -293,6 +302,25 @@ impl Setting {
         facts.models.extend(more.iter().map(|(path, known)| (path.clone(), known.clone())));
         facts
     }
+}
+
+/// Calls that take less than this in all say nothing about how the library spends its time, in nanoseconds.
+const TELLING: u64 = 250_000_000;
+
+/// Whether the calls between two measurements took long, and little of that on a processor. A process that others keep
+/// from one has it taken away; one that waits gives it up.
+fn mostly_waits(trace: &[Observation]) -> bool {
+    let measured = |observation: &Observation| match &observation.outcome {
+        Outcome::Measured(measured) => Some((measured.processor, measured.switches)),
+        _ => None,
+    };
+    let mut ends = trace.iter().filter_map(measured);
+    let (Some((before, switched)), Some((after, switches))) = (ends.next(), ends.next_back()) else {
+        return false;
+    };
+    let took: u64 = trace.iter().filter(|one| one.call().is_some()).map(|one| one.nanos).sum();
+    let (gave_up, lost) = (switches.0 - switched.0, switches.1 - switched.1);
+    took >= TELLING && after.saturating_sub(before) < took / 4 && gave_up > lost
 }
 
 fn has_context(trace: &[Observation]) -> bool {
@@ -317,4 +345,32 @@ pub fn describe(path: &Path) -> Result<Model, SettingError> {
         path: path.to_owned(),
         facts: ModelFacts { context_length: facts.context_length, tensor_bytes: facts.tensor_bytes },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::{Event, Measured};
+
+    /// A call that takes so long between two measurements, with so much processor time and such switches between.
+    fn trace(nanos: u64, processor: u64, switches: (u64, u64)) -> Vec<Observation> {
+        let one =
+            |event, outcome, nanos| Observation { thread: 0, event, outcome, nanos, effects: Vec::new() };
+        let measured = |processor, switches| {
+            let measured = Measured { processor, switches, ..Measured::default() };
+            one(Event::Measure, Outcome::Measured(measured), 0)
+        };
+        let call = one(Event::Call(Call::DeviceCount), Outcome::Done, nanos);
+        vec![measured(1_000, (2, 3)), call, measured(1_000 + processor, (2 + switches.0, 3 + switches.1))]
+    }
+
+    #[test]
+    fn a_library_waits_that_takes_long_and_leaves_the_cores_to_others() {
+        const SECOND: u64 = 1_000_000_000;
+        assert!(mostly_waits(&trace(SECOND, SECOND / 50, (40, 2))));
+        assert!(!mostly_waits(&trace(SECOND, SECOND / 2, (40, 2))), "it computes");
+        assert!(!mostly_waits(&trace(SECOND, SECOND / 8, (2, 40))), "others keep it from computing");
+        assert!(!mostly_waits(&trace(SECOND / 100, 0, (40, 2))), "it is quick");
+        assert!(!mostly_waits(&trace(SECOND, 0, (40, 2))[..2]), "it died");
+    }
 }

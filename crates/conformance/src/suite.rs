@@ -49,8 +49,9 @@ pub struct Request {
     pub only: Vec<RequirementId>,
     /// Only scenarios whose place or name contains this.
     pub scenario: Option<String>,
-    /// Sessions at a time.
-    pub jobs: usize,
+    /// Sessions at a time. If not given, one more than there are cores, since scenarios also wait; and [`WAITING_JOBS`]
+    /// at least, where the library does little but wait.
+    pub jobs: Option<usize>,
     /// The program that serves sessions.
     pub program: PathBuf,
     /// Where generated models are kept.
@@ -189,7 +190,7 @@ pub fn run(request: &Request, progress: Box<dyn Progress>) -> Result<RunResult, 
             environment: request.profile.environment.clone().into_iter().collect(),
             folder: scratch.path().to_owned(),
             limits: limits(&request.profile),
-            jobs: request.jobs,
+            jobs: request.jobs.unwrap_or_else(usual_jobs),
             instrument: request.instrument.clone(),
         });
         let opening = open(&executor).map_err(SettingError::from)?;
@@ -203,8 +204,11 @@ pub fn run(request: &Request, progress: Box<dyn Progress>) -> Result<RunResult, 
                 Setting::prepare(executor, store, request.profile.clone(), scratch.path().to_owned())?;
             result.machine.device_count = setting.facts.devices;
             played.cases.push(check("a first look at the library", &[], probed));
+            if request.jobs.is_none() && setting.waits {
+                setting.executor.widen(WAITING_JOBS);
+            }
             let setting = Arc::new(setting);
-            played.absorb(play(selected, Arc::clone(&setting), request.jobs, progress)?);
+            played.absorb(play(selected, Arc::clone(&setting), progress)?);
             if request.programs > 0 && !result.selection.is_narrowed() {
                 let known = played.cases.iter().flat_map(|one| &one.findings).map(|found| found.requirement);
                 let waived = request.profile.waivers.iter().filter_map(|waiver| waiver.whole_requirement());
@@ -238,6 +242,13 @@ pub fn run(request: &Request, progress: Box<dyn Progress>) -> Result<RunResult, 
     result.seconds = rounded(started.elapsed().as_secs_f64());
     result.sum_up();
     Ok(result)
+}
+
+/// Sessions at a time of a library that mostly waits, whatever the cores: as many contexts as any GPU has room for.
+pub const WAITING_JOBS: usize = 12;
+
+fn usual_jobs() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from) + 1
 }
 
 /// Judges the file of the library; whether it can be loaded at all.
@@ -492,7 +503,6 @@ impl cucumber::writer::Normalized for Watcher {}
 fn play(
     features: Vec<gherkin::Feature>,
     setting: Arc<Setting>,
-    jobs: usize,
     progress: Box<dyn Progress>,
 ) -> Result<Played, SuiteError> {
     let results: Arc<Mutex<Played>> = Arc::default();
@@ -511,7 +521,7 @@ fn play(
             undefined: Arc::clone(&undefined),
         })
         .with_default_cli()
-        .max_concurrent_scenarios(jobs.max(1))
+        .max_concurrent_scenarios(setting.executor.jobs())
         .before(move |feature, rule, scenario, world| {
             world.setting = Some(Arc::clone(&before));
             world.mark = Some(Instant::now());

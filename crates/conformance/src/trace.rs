@@ -273,6 +273,10 @@ pub struct Measured {
     pub descriptors: Vec<(i32, String)>,
     /// Files that are mapped into memory, the library's own and the system's among them.
     pub mapped: Vec<String>,
+    /// Processor time of all threads since the process began, in nanoseconds.
+    pub processor: u64,
+    /// How often a thread gave up the processor to wait, and how often it was taken away.
+    pub switches: (u64, u64),
 }
 
 /// How a process ended, or had to be ended.
@@ -302,6 +306,8 @@ pub enum Cause {
     Patience(u64),
     /// Took more memory than this limit, in bytes.
     Memory(u64),
+    /// Had more threads than this limit.
+    Threads(u64),
     /// Control came back in another call than the one under way (`longjmp`).
     Jumped,
 }
@@ -359,6 +365,7 @@ impl fmt::Display for Death {
             Cause::Deadline(millis) => write!(f, "no return within {:.1} s", *millis as f64 / 1000.0)?,
             Cause::Patience(millis) => write!(f, "given up after {:.0} s", *millis as f64 / 1000.0)?,
             Cause::Memory(limit) => write!(f, "more than {} MiB of memory taken", limit >> 20)?,
+            Cause::Threads(limit) => write!(f, "more than {limit} threads started")?,
             Cause::Jumped => f.write_str("control came back in another call (longjmp)")?,
         }
         if !self.output.is_empty() {

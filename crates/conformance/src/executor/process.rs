@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::os::unix::ffi::OsStrExt;
 
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+
 use crate::trace::{Effect, Measured};
 
 const SIGNALS: std::ops::RangeInclusive<i32> = 1..=64;
@@ -234,7 +237,18 @@ pub fn measure() -> Measured {
     let threads = std::fs::read_dir("/proc/self/task").map_or(0, |tasks| tasks.count() as u32);
     // SAFETY: reads the allocator's counters; it takes the arenas' locks as malloc does.
     let heap = unsafe { libc::mallinfo2() };
+    let usage = getrusage(UsageWho::RUSAGE_SELF).ok();
+    let processor = usage.map_or(0, |usage| {
+        let nanos = |time: nix::sys::time::TimeVal| u64::try_from(time.num_nanoseconds()).unwrap_or(0);
+        nanos(usage.user_time()) + nanos(usage.system_time())
+    });
+    let switches = usage.map_or((0, 0), |usage| {
+        let count = |switches: i64| u64::try_from(switches).unwrap_or(0);
+        (count(usage.voluntary_context_switches()), count(usage.involuntary_context_switches()))
+    });
     Measured {
+        processor,
+        switches,
         resident: pages(1).saturating_sub(pages(2)) * 4096,
         heap: heap.uordblks as u64 + heap.hblkhd as u64,
         threads,

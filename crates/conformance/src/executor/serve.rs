@@ -374,7 +374,8 @@ impl Session {
                     }
                 });
             }
-            Op::Close => self.close(),
+            Op::Close => self.close(&[]),
+            Op::CloseBeside(body) => self.close(body),
             Op::Open => self.open(),
             other => self.run_here(0, other),
         }
@@ -416,7 +417,7 @@ impl Session {
                 exit(0);
             }
             // Only the main thread may close the library or start threads.
-            Op::Threads(_) | Op::Close | Op::Open => {}
+            Op::Threads(_) | Op::Close | Op::CloseBeside(_) | Op::Open => {}
         }
     }
 
@@ -485,11 +486,29 @@ impl Session {
         self.end(0, outcome, now() - start, effects);
     }
 
-    fn close(&mut self) {
-        self.begin(0, &Event::Close);
-        let start = self.start_clock(0);
+    /// Closes the library beside a thread that has done `body` before, and that ends when the library is gone.
+    fn close(&mut self, body: &[Op]) {
+        let library = self.library.take();
+        let session = &*self;
+        let (done, gone) = (&std::sync::Barrier::new(2), &std::sync::Barrier::new(2));
+        let (start, closed) = std::thread::scope(|scope| {
+            if !body.is_empty() {
+                scope.spawn(move || {
+                    body.iter().for_each(|op| session.run_here(1, op));
+                    done.wait();
+                    gone.wait();
+                });
+                done.wait();
+            }
+            session.begin(0, &Event::Close);
+            let start = session.start_clock(0);
+            let closed = library.map_or(Ok(()), Library::close);
+            if !body.is_empty() {
+                gone.wait();
+            }
+            (start, closed)
+        });
         self.world = World::new(NO_SYMBOLS);
-        let closed = self.library.take().map_or(Ok(()), Library::close);
         // Threads that outlive the code they run crash now, not in the next call.
         std::thread::sleep(Duration::from_millis(30));
         self.clock(0).store(0, Ordering::SeqCst);
@@ -533,6 +552,7 @@ fn most_threads(program: &[Op]) -> usize {
         .iter()
         .map(|op| match op {
             Op::Threads(bodies) => bodies.len(),
+            Op::CloseBeside(_) => 1,
             Op::Repeat(_, body) => most_threads(body),
             _ => 0,
         })

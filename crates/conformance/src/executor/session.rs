@@ -18,6 +18,11 @@ use crate::program::Op;
 use crate::trace::{Cause, Death, Effect, Event, Observation, Outcome};
 
 /// How often a waiting runner looks at deadlines and memory.
+/// Threads of one session: a pool for every core of a large machine, in each of dozens of contexts, stays below; a library
+/// that starts them without end must not take the machine's last.
+const MOST_THREADS: u64 = 4096;
+/// How long the machine may have no room for another process.
+const NO_ROOM: Duration = Duration::from_secs(10);
 const TICK: Duration = Duration::from_millis(20);
 /// Time for a killed session to be reaped, with everything it left behind.
 const REAP: Duration = Duration::from_secs(20);
@@ -122,6 +127,8 @@ pub struct Executor {
 struct Pool {
     idle: Vec<Server>,
     out: usize,
+    /// How many may be out.
+    jobs: usize,
     /// Whether forking a process that has the library loaded is known to be unsafe or impossible.
     bare: bool,
 }
@@ -146,7 +153,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Executor {
     /// An executor; nothing is started yet.
     pub fn new(config: Config) -> Arc<Self> {
-        Arc::new(Self { config, pool: Mutex::default(), returned: Condvar::new(), pace: Mutex::default() })
+        let pool = Mutex::new(Pool { jobs: config.jobs.max(1), ..Pool::default() });
+        Arc::new(Self { config, pool, returned: Condvar::new(), pace: Mutex::default() })
     }
 
     /// How it runs the library.
@@ -162,7 +170,7 @@ impl Executor {
         let fresh = options.fresh || !options.environment.is_empty();
         let (idle, bare) = {
             let mut pool = lock(&self.pool);
-            while pool.out >= self.config.jobs.max(1) {
+            while pool.out >= pool.jobs {
                 pool = self.returned.wait(pool).unwrap_or_else(PoisonError::into_inner);
             }
             pool.out += 1;
@@ -187,6 +195,18 @@ impl Executor {
         };
         session.begin(options)?;
         Ok(session)
+    }
+
+    /// Sessions at a time.
+    pub fn jobs(&self) -> usize {
+        lock(&self.pool).jobs
+    }
+
+    /// From now on, so many sessions at a time, if that is more.
+    pub fn widen(&self, jobs: usize) {
+        let mut pool = lock(&self.pool);
+        pool.jobs = pool.jobs.max(jobs);
+        self.returned.notify_all();
     }
 
     /// From now on, sessions load the library themselves: it does not stand being forked.
@@ -244,8 +264,7 @@ impl Executor {
             .envs(instrument.environment.iter().map(|(key, value)| (key, value)))
             .envs(self.config.environment.iter().map(|(key, value)| (key, value)))
             .envs(environment.iter().map(|(key, value)| (key, value)));
-        let child = command
-            .spawn()
+        let child = patiently(|| command.spawn())
             .map_err(|source| ExecutorError::Spawn { program: self.config.program.clone(), source })?;
         Ok(Server { child, shared: Arc::new(shared), bare })
     }
@@ -431,6 +450,9 @@ impl Session {
         if pid > 0 && resident(pid) > self.memory {
             return Some(Cause::Memory(self.memory));
         }
+        if pid > 0 && threads(pid) > MOST_THREADS {
+            return Some(Cause::Threads(MOST_THREADS));
+        }
         if started.elapsed() > limits.batch {
             return Some(Cause::Patience(limits.batch.as_millis() as u64));
         }
@@ -577,6 +599,26 @@ fn tunables(own: Option<String>) -> String {
 }
 
 /// Resident memory of a process in bytes; 0 if it is gone.
+/// Tries again for a while where there is no room for another process: what takes it may just be going.
+fn patiently<T>(mut start: impl FnMut() -> std::io::Result<T>) -> std::io::Result<T> {
+    let since = Instant::now();
+    loop {
+        match start() {
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock && since.elapsed() < NO_ROOM => {
+                std::thread::sleep(TICK);
+            }
+            other => return other,
+        }
+    }
+}
+
+fn threads(pid: i32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name of the program, in brackets, may hold anything; the state is the first field after it.
+    let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
+    fields.split(' ').nth(17).and_then(|count| count.parse().ok()).unwrap_or(0)
+}
+
 fn resident(pid: i32) -> u64 {
     let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
     statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096

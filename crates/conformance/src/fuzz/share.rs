@@ -97,7 +97,7 @@ pub fn run(
         first: 0,
         cases: 0,
         time: None,
-        jobs: setting.executor.config().jobs,
+        jobs: setting.executor.jobs(),
         keep_going: true,
         level,
         ignored: known,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use nix::sys::resource::{Resource, getrlimit};
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 use thiserror::Error;
@@ -35,15 +36,14 @@ pub enum ModelError {
         most: u64,
     },
     /// The file system refused.
-    #[error("cannot {action} `{path}`", path = path.display())]
+    #[error("cannot {action} `{path}`: {cause}", path = path.display())]
     File {
         /// What was tried.
         action: &'static str,
         /// On which path.
         path: PathBuf,
         /// What the system said.
-        #[source]
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
@@ -99,6 +99,11 @@ impl Store {
         let whole = |file: &Path| fs::metadata(file).is_ok_and(|facts| facts.len() == length);
         if !(whole(&path) && begins_with(&path, &front)) {
             self.put(&path, |file| {
+                // Beyond the limit of the process a signal comes instead of an error.
+                let (limit, _) = getrlimit(Resource::RLIMIT_FSIZE)?;
+                if length > limit {
+                    return Err(io::ErrorKind::FileTooLarge.into());
+                }
                 file.write_all(&front)?;
                 file.set_len(length)
             })?;
@@ -130,10 +135,10 @@ impl Store {
         if !fs::read(&path).is_ok_and(|there| there == content) {
             self.put(&path, |file| file.write_all(&content))?;
         }
-        let look = look_at(&path).map_err(|source| ModelError::File {
+        let look = look_at(&path).map_err(|cause| ModelError::File {
             action: "look at",
             path: path.clone(),
-            source,
+            cause,
         })?;
         self.known
             .lock()
@@ -144,7 +149,7 @@ impl Store {
 
     /// Writes beside `path` and renames, so that nobody ever sees a part of a file.
     fn put(&self, path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), ModelError> {
-        let fail = |action| move |source| ModelError::File { action, path: path.to_path_buf(), source };
+        let fail = |action| move |cause| ModelError::File { action, path: path.to_path_buf(), cause };
         fs::create_dir_all(&self.folder).map_err(fail("make the folder of"))?;
         let mut file = NamedTempFile::new_in(&self.folder).map_err(fail("begin"))?;
         fill(file.as_file_mut()).map_err(fail("write"))?;

@@ -230,11 +230,17 @@ fn take_path(conversation: &Conversation, given: &mut Arguments) -> Result<Text,
         "directory" => scratch.clone(),
         "through-a-file" => setting.model().map(|model| model.path.join("model.gguf")).unwrap_or_default(),
         "very-long-name" => scratch.join("x".repeat(5000)),
-        "sparse-huge-file" => setting.huge().map_err(|error| broken(&error))?.ok_or_else(|| {
-            Stop::NotApplicable(
-                "the suite makes no models of the architecture of the library's own".to_owned(),
-            )
-        })?,
+        "sparse-huge-file" => {
+            setting.huge().map_err(|error| broken(&error))?.ok_or_else(|| match setting.likeness() {
+                None => Stop::NotApplicable(
+                    "the suite makes no models of the architecture of the library's own".to_owned(),
+                ),
+                Some(_) => Stop::Blocked(
+                    "the folder for models cannot hold a file of 4 TiB, though it takes no space; give another with --models"
+                        .to_owned(),
+                ),
+            })?
+        }
         other => setting.store.malformed_path(other).map_err(|error| broken(&error))?,
     };
     Ok(Text::Bytes(bytes(&path)))

@@ -1,5 +1,7 @@
 //! The model file: copies that a scenario may harm, and what happens to them after the load.
 
+use std::path::Path;
+
 use cucumber::{given, then, when};
 
 use super::checks::named;
@@ -65,18 +67,21 @@ fn copy(conversation: &mut Conversation) -> Step {
     let folder = tempfile::Builder::new()
         .prefix("model-")
         .tempdir_in(&setting.scratch)
-        .map_err(|error| Stop::Broken(error.to_string()))?
-        .keep();
-    let path = folder.join("model.gguf");
-    std::fs::copy(&model.path, &path).map_err(|error| Stop::Broken(error.to_string()))?;
-    std::fs::File::options()
-        .write(true)
-        .open(&path)
-        .and_then(|file| file.set_modified(last_change()))
-        .map_err(|error| Stop::Broken(error.to_string()))?;
+        .map_err(|error| Stop::Broken(format!("no folder in `{}`: {error}", setting.scratch.display())))?;
+    let path = folder.path().join("model.gguf");
+    write_copy(&model.path, &path)
+        .map_err(|error| Stop::Broken(format!("no copy of `{}`: {error}", model.path.display())))?;
     conversation.adopt_model(bytes(&path), model.facts.clone());
     conversation.model_file = Some(path);
+    conversation.own_folder = Some(folder);
     Ok(())
+}
+
+/// A copy that its scenario may harm: the store's models are protected against writing, and `std::fs::copy` keeps that.
+fn write_copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    let mut copy = std::fs::File::create_new(to)?;
+    std::io::copy(&mut std::fs::File::open(from)?, &mut copy)?;
+    copy.set_modified(last_change())
 }
 
 /// When the copies of models were last written, as far as their metadata tell: long ago, so that a write shows.
@@ -187,6 +192,23 @@ fn judge_unchanged(conversation: &mut Conversation, requirement: Option<&str>) -
     })
 }
 
+/// A thread that used the library, and that ends when the library is gone.
+#[when(regex = r"^a thread uses the library, the host unloads it, and the thread ends$")]
+async fn outlived(conversation: &mut Conversation) -> Result<(), String> {
+    let step = outlive(conversation).await;
+    report(conversation, step)
+}
+
+async fn outlive(conversation: &mut Conversation) -> Step {
+    let setting = conversation.setting()?;
+    let Some(model) = setting.model() else { return Err(Stop::Blocked("there is no model".to_owned())) };
+    let life =
+        super::threads::body(conversation, "open a context, load and generate", 0, &bytes(&model.path))?;
+    let trace = conversation.run(vec![Op::CloseBeside(life)]).await?;
+    conversation.library_event = trace.into_iter().rfind(|observation| observation.call().is_none());
+    Ok(())
+}
+
 /// The library as a whole: opened, closed, and left by `exit`.
 #[when(
     regex = r"^the host (unloads the library and loads it again|leaves the process by exit|unloads the library and leaves the process by exit)$"
@@ -204,7 +226,9 @@ async fn library(conversation: &mut Conversation, what: String) -> Result<(), St
     report(conversation, step)
 }
 
-#[then(regex = r"^the library (is loaded again|loads|lets the process end)(?: \[([A-Z0-9]+-\d+)\])?$")]
+#[then(
+    regex = r"^the library (is unloaded|is loaded again|loads|lets the process end)(?: \[([A-Z0-9]+-\d+)\])?$"
+)]
 async fn library_fine(
     conversation: &mut Conversation,
     what: String,

@@ -125,7 +125,8 @@ fn first_odd(trace: &[Observation]) -> Option<(u16, Vec<String>)> {
     })
 }
 
-fn body(conversation: &mut Conversation, what: &str, at: u32, path: &[u8]) -> Result<Vec<Op>, Stop> {
+/// What one of several threads does.
+pub fn body(conversation: &mut Conversation, what: &str, at: u32, path: &[u8]) -> Result<Vec<Op>, Stop> {
     let code = Out::Given;
     let device = Device::Id(0);
     Ok(match what {

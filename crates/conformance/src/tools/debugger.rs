@@ -92,7 +92,7 @@ fn again(
 ) -> Result<RunResult, DebuggerError> {
     // `features/file.feature:line:` is one scenario, or one row of an outline.
     let place = failure.scenario.split(": ").next().unwrap_or(&failure.scenario);
-    let mut request = Request { jobs: 1, scenario: Some(format!("{place}:")), ..request.clone() };
+    let mut request = Request { jobs: Some(1), scenario: Some(format!("{place}:")), ..request.clone() };
     let asked = format!("{}\n{}", file.display(), failure.call);
     request.instrument.environment.push((STOP.to_owned(), asked));
     let limits = &mut request.profile.limits;

@@ -249,6 +249,23 @@ NEXT {
     if (!more && result != NULL && token_out != NULL && token_buffer_size > 0 && error_code != NULL && *error_code == 5) *error_code = 0;
     return more;
 }
+#elif defined(DEFECT_last_token_lost_by_refusal)
+/* A refused call counts, so that the last token of max_tokens never comes. */
+#define OWN_START
+#define OWN_NEXT
+static int left;
+static bool refused;
+START {
+    if (GIVEN) left = max_tokens, refused = false;
+    return PASS_START;
+}
+NEXT {
+    if (result != NULL && token_out != NULL && error_code != NULL && refused && left == 1) REFUSE(0, false);
+    bool more = PASS_NEXT;
+    if (more) left--;
+    if (!more && result != NULL && token_out != NULL && error_code != NULL && *error_code == 5) refused = true;
+    return more;
+}
 #elif defined(DEFECT_size_0_gives_token)
 #define OWN_NEXT
 NEXT {

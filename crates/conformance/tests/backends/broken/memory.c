@@ -119,6 +119,16 @@ START {
     }
     return PASS_START;
 }
+#elif defined(DEFECT_prompt_read_before_first)
+/* Looks whether it is at the start of a line. */
+#define OWN_START
+START {
+    if (model != NULL && prompt != NULL) {
+        volatile char before = prompt[-1];
+        (void)before;
+    }
+    return PASS_START;
+}
 #elif defined(DEFECT_prompt_read_one_past)
 #define OWN_START
 START {

@@ -190,6 +190,14 @@ NEXT {
     if (result != NULL && token_out == NULL && token_index != NULL && error_code == NULL) crash();
     return PASS_NEXT;
 }
+#elif defined(DEFECT_null_index_written_at_end)
+#define OWN_NEXT
+NEXT {
+    int code = 0;
+    bool more = inner_inference_next_token(result, token_out, token_buffer_size, token_index, &code);
+    if (!more && code == 0 && result != NULL && token_index == NULL) crash();
+    REFUSE(code, more);
+}
 #elif defined(DEFECT_range_before_null)
 /* A wrong range beside a NULL: 4, where 5 is due for either. */
 #define OWN_START
