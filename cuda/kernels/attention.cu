@@ -7,6 +7,7 @@
 #include "block.cuh"
 #include "exp.cuh"
 #include "rope.cuh"
+#include "rows_float.cuh"
 
 namespace worker::kernels {
 
@@ -85,6 +86,52 @@ __device__ __forceinline__ float score(const std::uint16_t* key, const float* qu
     return static_cast<float>(rest);
 }
 
+/// Scores of all positions, eight threads each, for heads of a multiple of 64 elements in the order of 64 sums: threads
+/// read a key together, and several keys are on their way at once.
+__device__ __forceinline__ void score_together(float* scores, const std::uint16_t* keys, int row,
+                                               const std::uint16_t* last, const float* query, int head_size,
+                                               int positions, float scale) {
+    constexpr int threads_each = 8;
+    constexpr int ahead = 4;
+    const int part = static_cast<int>(threadIdx.x) % threads_each;
+    const int together = static_cast<int>(blockDim.x) / threads_each;
+    for (int begin = static_cast<int>(threadIdx.x) / threads_each; begin - begin % together < positions;
+         begin += ahead * together) {
+        float sums[ahead][8] = {};
+        for (int first = 8 * part; first < head_size; first += single_lanes) {
+            float some[8];
+            float octets[ahead][8];
+#pragma unroll
+            for (int i = 0; i < ahead; ++i) {
+                const int p = begin + i * together;
+                if (p >= positions) continue;
+                const std::uint16_t* const key =
+                    p == positions - 1 ? last : keys + static_cast<std::size_t>(p) * static_cast<unsigned>(row);
+                eight_halves(octets[i], key + first, true);
+            }
+#pragma unroll
+            for (int i = 0; i < 8; ++i) some[i] = query[first + i];
+#pragma unroll
+            for (int i = 0; i < ahead; ++i) {
+                if (begin + i * together >= positions) continue;
+#pragma unroll
+                for (int j = 0; j < 8; ++j) sums[i][j] = fmaf(octets[i][j], some[j], sums[i][j]);
+            }
+        }
+#pragma unroll
+        for (int i = 0; i < ahead; ++i) {
+            // As in the product of a row of floats: exchanges over the threads, and once more for what each holds.
+            float sum = sum_of_lanes<8, threads_each>(sums[i]);
+#pragma unroll
+            for (int distance = threads_each / 2; distance > 0; distance /= 2) {
+                sum += __shfl_xor_sync(all_lanes, sum, distance);
+            }
+            const int p = begin + i * together;
+            if (part == 0 && p < positions) scores[p] = sum * scale;
+        }
+    }
+}
+
 /// Turns element `i` of a head (head_size) at `from` by the angles of its position.
 __device__ __forceinline__ float turned_element(const float* from, int i, RopeStyle style, int rotary,
                                                 const float2* angles) {
@@ -114,15 +161,14 @@ __device__ float softmax(float* scores, int positions, double* scratch) {
     largest = block_max(largest, scratch);
     const int chunks = (positions + 15) / 16;
     float* const sums = scores + positions;
-    for (int chunk = thread; chunk < chunks; chunk += threads) {
-        float sixteen[16];
+    // Sixteen neighbours are added up by halves, over threads. All of a warp take part.
+    for (int begin = 0; begin < positions; begin += threads) {
+        const int p = begin + thread;
+        float sum = p < positions ? exponential(scores[p] - largest) : 0.0f;
+        if (p < positions) scores[p] = sum;
 #pragma unroll
-        for (int i = 0; i < 16; ++i) {
-            const int p = 16 * chunk + i;
-            sixteen[i] = p < positions ? exponential(scores[p] - largest) : 0.0f;
-            if (p < positions) scores[p] = sixteen[i];
-        }
-        sums[chunk] = sum_of_sixteen(sixteen);
+        for (int distance = 8; distance > 0; distance /= 2) sum += __shfl_xor_sync(all_lanes, sum, distance);
+        if (p < positions && thread % 16 == 0) sums[p / 16] = sum;
     }
     __syncthreads();
     // Each warp sums them all, so that the order does not hang on the size of the block.
@@ -212,6 +258,59 @@ __device__ void sum_values(float* out, const float* scores, float inverse, const
     }
 }
 
+/// The same with 64 sums, for heads of a multiple of eight elements: a thread has four of the sums of eight elements,
+/// so that four values are on their way at once and two of the halvings need no other thread.
+__device__ __forceinline__ void sum_values_together(float* out, const float* scores, float inverse,
+                                                    const std::uint16_t* cache, int row, const std::uint16_t* last,
+                                                    int positions, int head_size, float* sums) {
+    constexpr int lanes_each = 4;
+    constexpr int groups = single_lanes / lanes_each;
+    const int thread = static_cast<int>(threadIdx.x);
+    const int threads = static_cast<int>(blockDim.x);
+    int used = 1;
+    while (used < single_lanes && used < positions) used *= 2;
+    const int parts = head_size / 8;
+    for (int item = thread; item < groups * parts; item += threads) {
+        const int lane = item / parts;
+        const int at = item % parts * 8;
+        float sum[lanes_each][8] = {};
+        for (int begin = lane; begin < positions; begin += single_lanes) {
+            float values[lanes_each][8];
+#pragma unroll
+            for (int k = 0; k < lanes_each; ++k) {
+                const int p = begin + k * groups;
+                if (p >= positions) continue;
+                eight_halves(values[k],
+                             p == positions - 1 ? last + at
+                                                : cache + static_cast<std::size_t>(p) * static_cast<unsigned>(row) + at,
+                             true);
+            }
+#pragma unroll
+            for (int k = 0; k < lanes_each; ++k) {
+                const int p = begin + k * groups;
+                if (p >= positions) continue;
+                const float probability = round_to_half(scores[p] * inverse);
+#pragma unroll
+                for (int i = 0; i < 8; ++i) sum[k][i] = fmaf(probability, values[k][i], sum[k][i]);
+            }
+        }
+#pragma unroll
+        for (int i = 0; i < 8; ++i) {
+            if (used > 2 * groups) {
+                sum[0][i] += sum[2][i];
+                sum[1][i] += sum[3][i];
+            }
+            if (used > groups) sum[0][i] += sum[1][i];
+        }
+        auto* const to = reinterpret_cast<float4*>(sums + lane * head_size + at);
+        to[0] = make_float4(sum[0][0], sum[0][1], sum[0][2], sum[0][3]);
+        to[1] = make_float4(sum[0][4], sum[0][5], sum[0][6], sum[0][7]);
+    }
+    __syncthreads();
+    const int left = used < groups ? used : groups;
+    for (int i = thread; i < head_size; i += threads) out[i] = sum_by_halves<groups>(sums + i, head_size, left);
+}
+
 /// A block attends for one head (x) of one token (y). `one_token`: it also turns and stores, else that is done.
 template <int lanes, bool one_token>
 __global__ void __launch_bounds__(256) attention_kernel(const Attention a) {
@@ -270,20 +369,29 @@ __global__ void __launch_bounds__(256) attention_kernel(const Attention a) {
 
     const float scale = 1.0f / sqrtf(static_cast<float>(size));
     const bool aligned = size % 8 == 0;
-    for (int p = thread; p < positions; p += threads) {
-        const std::uint16_t* const key =
-            p == position ? last_key : keys + static_cast<std::size_t>(p) * static_cast<unsigned>(row);
-        scores[p] = score<lanes>(key, query, size, aligned) * scale;
+    if (lanes == single_lanes && size % single_lanes == 0) {
+        score_together(scores, keys, row, last_key, query, size, positions, scale);
+    } else {
+        for (int p = thread; p < positions; p += threads) {
+            const std::uint16_t* const key =
+                p == position ? last_key : keys + static_cast<std::size_t>(p) * static_cast<unsigned>(row);
+            scores[p] = score<lanes>(key, query, size, aligned) * scale;
+        }
     }
     __syncthreads();
     const float inverse = softmax(scores, positions, scratch);
     float* const out =
         a.out + (static_cast<std::size_t>(token) * static_cast<unsigned>(a.heads) + static_cast<unsigned>(head)) *
                     static_cast<unsigned>(size);
-    sum_values<lanes>(out, scores, inverse, values, row, last_value, positions, size, sums);
+    if (lanes == single_lanes && aligned) {
+        sum_values_together(out, scores, inverse, values, row, last_value, positions, size, sums);
+    } else {
+        sum_values<lanes>(out, scores, inverse, values, row, last_value, positions, size, sums);
+    }
 }
 
-/// Turns the queries of token `blockIdx.x` in place, turns and stores its key, stores its value.
+/// Turns the queries of token `blockIdx.x` in place, turns and stores its key, stores its value; `gridDim.y` blocks a
+/// token share its elements.
 __global__ void __launch_bounds__(256) place_kernel(const Attention a) {
     const std::size_t token = blockIdx.x;
     wait_for_previous();
@@ -297,14 +405,16 @@ __global__ void __launch_bounds__(256) place_kernel(const Attention a) {
     const float* const keys = a.keys + token * static_cast<unsigned>(a.key_stride);
     const float* const values = a.values + token * static_cast<unsigned>(a.value_stride);
     const std::size_t row = static_cast<std::size_t>(position) * static_cast<unsigned>(a.kv_heads * size);
-    for (int i = static_cast<int>(threadIdx.x); i < a.heads * pairs; i += static_cast<int>(blockDim.x)) {
+    const int first = static_cast<int>(blockIdx.y * blockDim.x + threadIdx.x);
+    const int stride = static_cast<int>(gridDim.y * blockDim.x);
+    for (int i = first; i < a.heads * pairs; i += stride) {
         float* const head = queries + i / pairs * size;
         const int2 places = places_of_pair(a.style, i % pairs, rotary);
         const float2 both = turned(head[places.x], head[places.y], angles[i % pairs]);
         head[places.x] = both.x;
         head[places.y] = both.y;
     }
-    for (int i = static_cast<int>(threadIdx.x); i < a.kv_heads * size; i += static_cast<int>(blockDim.x)) {
+    for (int i = first; i < a.kv_heads * size; i += stride) {
         const float* const head = keys + i / size * size;
         a.key_cache[row + static_cast<unsigned>(i)] =
             float_to_half(turned_element(head, i % size, a.style, rotary, angles));
@@ -338,9 +448,10 @@ cudaError_t attention(const Attention& arguments, cudaStream_t stream) {
         needs_scratch ? 0 : static_cast<std::size_t>(score_floats(a.capacity)) * sizeof(float);
     const std::size_t shared = Memory::scores + score_bytes;
     const dim3 grid(static_cast<unsigned>(a.heads), static_cast<unsigned>(a.tokens));
-    const dim3 block(a.capacity <= 512 ? 128 : 256);
+    const dim3 block(256);
     if (!one_token) {
-        const cudaError_t status = launch(place_kernel, dim3(static_cast<unsigned>(a.tokens)), dim3(128), 0, stream, a);
+        const cudaError_t status =
+            launch(place_kernel, dim3(static_cast<unsigned>(a.tokens), 4), dim3(128), 0, stream, a);
         if (status != cudaSuccess) return status;
     }
     if (a.phase == Phase::Prompt) {

@@ -153,13 +153,15 @@ __device__ __forceinline__ unsigned packed_word(const int* quants) {
     return (quants[0] & 255u) | (quants[1] & 255u) << 8 | (quants[2] & 255u) << 16 | (quants[3] & 255u) << 24;
 }
 
-/// Four neighbours of `Format::Bytes`: eight threads share a block of 32, a warp stores a unit.
+/// Four neighbours of `Format::Bytes` or `BytesTile`: eight threads share a block of 32, a warp stores a unit.
+template <Format format>
 __device__ __forceinline__ void store_bytes_quad(char* column, const float (&values)[4], int unit, int units) {
     const int lane = static_cast<int>(threadIdx.x) % warp_size;
     const int word = lane % 8;
     const int place = lane / 8;
     auto* const words = reinterpret_cast<unsigned*>(column);
-    auto* const scales = reinterpret_cast<float*>(column + static_cast<std::size_t>(units) * 128);
+    constexpr std::size_t unit_bytes = format == Format::Bytes ? 128 : 4 * tile_block_bytes;
+    auto* const scales = reinterpret_cast<float*>(column + static_cast<std::size_t>(units) * unit_bytes);
     float* const sums = scales + static_cast<std::size_t>(units) * 4;
     float largest = 0;
     for (const float value : values) largest = fmaxf(largest, fabsf(value));
@@ -178,7 +180,16 @@ __device__ __forceinline__ void store_bytes_quad(char* column, const float (&val
     const unsigned packed =
         __byte_perm(__byte_perm(bytes[0], bytes[1], 0x0040), __byte_perm(bytes[2], bytes[3], 0x0040), 0x5410);
     int sum = __dp4a(static_cast<int>(packed), 0x01010101, 0);
-    words[(unit * 8 + word) * 4 + place] = packed;
+    if constexpr (format == Format::Bytes) {
+        words[(unit * 8 + word) * 4 + place] = packed;
+    } else {
+        unsigned halves[4];
+#pragma unroll
+        for (int j = 0; j < 4; ++j) halves[j] = float_to_half(__uint_as_float(bytes[j]) - 12582912.0f);
+        unsigned* const to = words + ((unit * 4 + place) * tile_block_bytes + tile_word(word)) / 4;
+        to[0] = halves[0] | halves[1] << 16;
+        to[tile_half_word / 4] = halves[2] | halves[3] << 16;
+    }
     for (int distance = 4; distance > 0; distance /= 2) sum += __shfl_xor_sync(all_lanes, sum, distance);
     if (word == 0) {
         scales[unit * 4 + place] = round_to_half(scale);
@@ -186,7 +197,8 @@ __device__ __forceinline__ void store_bytes_quad(char* column, const float (&val
     }
 }
 
-/// `Format::Bytes` of a column of any length.
+/// `Format::Bytes` or `BytesTile` of a column of any length.
+template <Format format>
 __device__ __forceinline__ void store_bytes(char* column, const float* x, int columns, const Normaliser& by) {
     const int units = units_of(columns);
     const int within = static_cast<int>(threadIdx.x) % warp_size * 4;
@@ -204,7 +216,7 @@ __device__ __forceinline__ void store_bytes(char* column, const float* x, int co
             if (unit >= units) break;
             float values[4];
             normalise_quad(values, quads[i], unit * unit_columns + within, columns, by);
-            store_bytes_quad(column, values, unit, units);
+            store_bytes_quad<format>(column, values, unit, units);
         }
     }
 }
@@ -259,26 +271,40 @@ __device__ __forceinline__ void store_super(char* column, const float* x, int co
 }
 
 __device__ __forceinline__ float rounded(Format format, float value) {
-    if (format == Format::Float) return value;
-    return format == Format::Half ? round_to_half(value) : round_to_bfloat(value);
+    if (format == Format::Float || format == Format::FloatTile) return value;
+    return format == Format::Half || format == Format::HalfTile ? round_to_half(value) : round_to_bfloat(value);
 }
 
-/// Four neighbours of a float format; quads stay quads in paired columns.
+/// Where element `i` of a column of floats goes.
+__device__ __forceinline__ int float_place(Format format, int i, int columns) {
+    if (is_float_tile(format)) return tile_place(format, i);
+    return format == Format::Float ? i : paired_place(i, columns);
+}
+
+/// Four neighbours of a float format; quads stay quads but in tiles.
 template <Format format>
 __device__ __forceinline__ void store_floats_quad(char* column, const float (&values)[4], int first, int columns) {
-    const int place = format == Format::Float ? first : paired_place(first, columns);
-    *reinterpret_cast<float4*>(column + static_cast<std::size_t>(place) * 4) = make_float4(
-        rounded(format, values[0]), rounded(format, values[1]), rounded(format, values[2]), rounded(format, values[3]));
+    const int place = float_place(format, first, columns);
+    if constexpr (is_float_tile(format)) {
+        // Neighbours go to neighbouring threads.
+        auto* const to = reinterpret_cast<float*>(column) + place;
+#pragma unroll
+        for (int i = 0; i < 4; ++i) to[2 * i] = rounded(format, values[i]);
+    } else {
+        *reinterpret_cast<float4*>(column + static_cast<std::size_t>(place) * 4) =
+            make_float4(rounded(format, values[0]), rounded(format, values[1]), rounded(format, values[2]),
+                        rounded(format, values[3]));
+    }
 }
 
-/// The three float formats, of a column of any length.
+/// The float formats, of a column of any length.
 template <Format format>
 __device__ __forceinline__ void store_floats(char* column, const float* x, int columns, const Normaliser& by) {
     const int threads = static_cast<int>(blockDim.x);
     if (columns % 4 != 0) {
         auto* const out = reinterpret_cast<float*>(column);
         for (int i = static_cast<int>(threadIdx.x); i < columns; i += threads) {
-            out[format == Format::Float ? i : paired_place(i, columns)] = rounded(format, by(x[i], i));
+            out[float_place(format, i, columns)] = rounded(format, by(x[i], i));
         }
         return;
     }
@@ -315,12 +341,12 @@ __device__ __forceinline__ void store_held(char* column, const float* x, int col
     for (int i = 0; i < held_quads; ++i) {
         const int first = held_first(i);
         float values[4];
-        if constexpr (format == Format::Bytes) {
+        if constexpr (is_bytes(format)) {
             // A warp's threads go together: they share blocks.
             const int unit = first / unit_columns;
             if (unit >= units) break;
             normalise_quad(values, quads[i], first, columns, by);
-            store_bytes_quad(column, values, unit, units);
+            store_bytes_quad<format>(column, values, unit, units);
         } else {
             if (first >= columns) break;
             normalise_quad(values, quads[i], first, columns, by);
@@ -341,8 +367,8 @@ __device__ __forceinline__ void store_column(char* column, const float* x, int c
         }
     }
     const Normaliser by = normaliser(x, columns, norm, scratch);
-    if constexpr (format == Format::Bytes) {
-        store_bytes(column, x, columns, by);
+    if constexpr (is_bytes(format)) {
+        store_bytes<format>(column, x, columns, by);
     } else if constexpr (format == Format::Super) {
         store_super(column, x, columns, by);
     } else {

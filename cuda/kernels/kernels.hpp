@@ -135,8 +135,8 @@ cudaError_t normalise(float* out, const float* x, int tokens, int columns, const
 enum class RopeStyle : std::uint32_t { None, Interleaved, Halves };
 
 /// `angles` (positions, rotary / 2) of {cos, sin}: pair i at position p turns by scale * p * step^i / factors[i].
-/// `step` = base^(-2 / rotary) by powf on the host; `factors` (rotary / 2) may be nullptr. Filled once for a model or
-/// job.
+/// `step` = base^(-2 / rotary) by powf on the host; `factors` (rotary / 2) may be nullptr. Filled once for a job, on
+/// the host; waits for the stream where there are factors.
 cudaError_t rope_angles(float2* angles, int first_position, int positions, int rotary, float step, float scale,
                         const float* factors, cudaStream_t stream);
 

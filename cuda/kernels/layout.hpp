@@ -68,7 +68,18 @@ enum class Format {
     Bfloat,  ///< (columns) floats rounded to bfloat16, paired.
     Bytes,   ///< Units of 4 blocks of 32 signed bytes: words (8, 4) 128; scales 16; scale times sum 16.
     Super,   ///< Blocks of 256 signed bytes: two units 256; sums of 16 as ints 64; scale 4.
+    // Of prompts of more than a few tokens, as the tiles of `tiles_*.cuh` want them.
+    BytesTile,   ///< The bytes as halves: units of 4 blocks of 32, 256; scales 16; scale times sum 16.
+    HalfTile,    ///< Floats rounded to halves, in runs of four steps of 16.
+    BfloatTile,  ///< Floats rounded to bfloat16, in runs of four steps of 32.
+    FloatTile,   ///< Floats, in runs of four steps of 16.
 };
+
+WORKER_BOTH constexpr bool is_bytes(Format format) { return format == Format::Bytes || format == Format::BytesTile; }
+
+WORKER_BOTH constexpr bool is_float_tile(Format format) {
+    return format == Format::HalfTile || format == Format::BfloatTile || format == Format::FloatTile;
+}
 
 WORKER_BOTH constexpr Format format_of(TensorType type) {
     switch (type) {
@@ -93,6 +104,8 @@ WORKER_BOTH constexpr std::size_t column_bytes(Format format, int columns) {
     switch (format) {
         case Format::Bytes:
             return static_cast<std::size_t>(units_of(columns)) * 160;
+        case Format::BytesTile:
+            return static_cast<std::size_t>(units_of(columns)) * 288;
         case Format::Super:
             return static_cast<std::size_t>(columns / super_columns) * 320 +
                    padded(static_cast<std::size_t>(columns / super_columns) * 4);
@@ -106,6 +119,23 @@ WORKER_BOTH constexpr std::size_t column_bytes(Format format, int columns) {
 WORKER_BOTH constexpr int paired_place(int i, int columns) {
     if (i >= columns / 64 * 64) return i;
     return i / 64 * 64 + i % 8 / 4 * 32 + i % 64 / 8 * 4 + i % 4;
+}
+
+/// Bytes that a token's block of 32 halves has, and where word `word` of it begins. Thread c of four takes 16 bytes,
+/// which are its elements of four steps of the matrix unit: half a word each, of an even word for c < 2, else of an odd
+/// one. The second half of a word lies with the next thread.
+constexpr int tile_block_bytes = 64;
+constexpr int tile_half_word = 16;
+WORKER_BOTH constexpr int tile_word(int word) { return word % 2 * 32 + word / 2 * 4; }
+
+/// Threads that share a row of floats in a tile. A run has four elements for each; two steps of elements lie side by
+/// side, then the next two.
+WORKER_BOTH constexpr int tile_threads(Format format) { return format == Format::BfloatTile ? 32 : 16; }
+WORKER_BOTH constexpr int tile_run(Format format) { return 4 * tile_threads(format); }
+WORKER_BOTH constexpr int tile_place(Format format, int i) {
+    const int threads = tile_threads(format);
+    const int pair = 2 * threads;
+    return i / pair * pair + i % threads * 2 + i % pair / threads;
 }
 
 }  // namespace worker::kernels

@@ -5,6 +5,7 @@
 #include <atomic>
 
 #include "linear.hpp"
+#include "tiles.cuh"
 
 namespace worker::kernels {
 
@@ -40,6 +41,14 @@ cudaError_t store_columns(Format format, const Input& input, cudaStream_t stream
             return store_in<Format::Bytes>(input, stream);
         case Format::Super:
             return store_in<Format::Super>(input, stream);
+        case Format::BytesTile:
+            return store_in<Format::BytesTile>(input, stream);
+        case Format::HalfTile:
+            return store_in<Format::HalfTile>(input, stream);
+        case Format::BfloatTile:
+            return store_in<Format::BfloatTile>(input, stream);
+        case Format::FloatTile:
+            return store_in<Format::FloatTile>(input, stream);
         default:
             return store_in<Format::Float>(input, stream);
     }
@@ -72,16 +81,21 @@ cudaError_t launch_products(const Input& input, const Product* products, int cou
     arguments.tokens = input.tokens;
     arguments.norm = input.norm;
 
-    const Format format = format_of(first.type);
+    Format format = format_of(first.type);
+    const Order order = order_of(first, input.phase);
     const bool one_token =
         input.tokens == 1 && input.phase == Phase::Single &&
         column_bytes(format, input.columns) + most_warps * sizeof(double) + most_ring_bytes <= most_shared_bytes;
+    Format of_tiles = format;
+    const bool tiles = input.tokens > few_tokens && tile_format(of_tiles, first.type, order, input.columns);
+    if (tiles) format = of_tiles;
     if (!one_token) {
         const cudaError_t status = store_columns(format, input, stream);
         if (status != cudaSuccess) return status;
     }
-    const LinearLaunch how = {first.type, order_of(first, input.phase), gate_and_up, one_token, multiprocessors(),
-                              stream};
+    const LinearLaunch how = {first.type, order, gate_and_up, one_token, multiprocessors(), stream};
+    // Gate and up are products like others there: what up is multiplied with is gate's output, where it goes itself.
+    if (tiles) return launch_tiles(arguments, how);
     if (format == Format::Bytes) return launch_small_rows(arguments, how);
     if (format == Format::Super) return launch_super_rows(arguments, how);
     return launch_float_rows(arguments, how);
@@ -105,7 +119,7 @@ __global__ void __launch_bounds__(256) normalise_kernel(float* out, const float*
 
 std::size_t workspace_bytes(int tokens, int columns) {
     std::size_t most = 0;
-    for (const Format format : {Format::Float, Format::Bytes, Format::Super}) {
+    for (const Format format : {Format::Float, Format::Bytes, Format::BytesTile, Format::Super}) {
         const std::size_t bytes = column_bytes(format, columns);
         most = bytes > most ? bytes : most;
     }

@@ -23,6 +23,10 @@ cudaError_t launch_rows(const LinearArguments& arguments, const LinearLaunch& ho
     return launch_rows<Single, Several>(arguments, how.gate_and_up, how.one_token, how.multiprocessors, how.stream);
 }
 
+/// Whether a prompt's product has tiles, and how they want its activations.
+bool tile_format(Format& format, TensorType type, Order order, int columns);
+cudaError_t launch_tiles(const LinearArguments& arguments, const LinearLaunch& how);
+
 cudaError_t launch_float_rows(const LinearArguments& arguments, const LinearLaunch& how);
 cudaError_t launch_small_rows(const LinearArguments& arguments, const LinearLaunch& how);
 cudaError_t launch_super_rows(const LinearArguments& arguments, const LinearLaunch& how);

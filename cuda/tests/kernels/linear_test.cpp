@@ -120,7 +120,7 @@ TEST_P(Linear, EveryWarpTakesSeveralTurnsOfRows) {
 TEST_P(Linear, ManyTokensGiveTheSumsOfProducts) {
     std::mt19937 random(2);
     for (const auto& [rows, columns] : shapes_of(GetParam())) {
-        for (const int tokens : {1, 2, 8, 13}) {
+        for (const int tokens : {1, 2, 8, 13, 35}) {
             SCOPED_TRACE(std::to_string(rows) + " x " + std::to_string(columns) + ", tokens " + std::to_string(tokens));
             const TestMatrix matrix(GetParam(), rows, columns, random);
             const auto x = random_floats(static_cast<std::size_t>(columns * tokens), random, 3);
@@ -145,6 +145,32 @@ TEST_P(Linear, HowAPromptIsCutChangesNoBit) {
     }
 }
 
+/// Up to eight tokens at once and more take different kernels: tiles, on tensor cores for blocks of 32.
+TEST_P(Linear, LongPromptsHaveTheBitsOfShortOnes) {
+    std::mt19937 random(13);
+    struct Case {
+        int rows;
+        int columns;
+        int tokens;
+    };
+    for (const auto& [rows, columns, tokens] : {Case{72, 768, 9}, {7, 256, 17}, {40, 1280, 40}, {136, 256, 70}}) {
+        SCOPED_TRACE(std::to_string(rows) + " x " + std::to_string(columns) + ", tokens " + std::to_string(tokens));
+        const TestMatrix matrix(GetParam(), rows, columns, random);
+        auto x = random_floats(static_cast<std::size_t>(columns * tokens), random, 2);
+        // The largest sums that there are: every quant of the second token is at its end.
+        for (int i = columns; i < 2 * columns; ++i) x[static_cast<std::size_t>(i)] = i % 3 == 0 ? -1.0f : 1.0f;
+        const auto together = multiply(matrix, x, Phase::Prompt);
+        std::vector<float> parts;
+        for (int first = 0; first < tokens; first += 8) {
+            const int last = std::min(first + 8, tokens);
+            const auto part =
+                multiply(matrix, {x.begin() + first * columns, x.begin() + last * columns}, Phase::Prompt);
+            parts.insert(parts.end(), part.begin(), part.end());
+        }
+        EXPECT_EQ(bits_of(together), bits_of(parts));
+    }
+}
+
 TEST_P(Linear, TheSameProductAgainHasTheSameBits) {
     std::mt19937 random(4);
     const TestMatrix matrix(GetParam(), 36, 512, random);
@@ -165,7 +191,7 @@ TEST_P(Linear, NormBiasResidualAndGeluAreApplied) {
     const int rows = 20;
     const TestMatrix matrix(GetParam(), rows, columns, random);
     for (const NormKind kind : {NormKind::RootMeanSquare, NormKind::Layer}) {
-        for (const int tokens : {1, 3}) {
+        for (const int tokens : {1, 3, 12}) {
             SCOPED_TRACE(tokens);
             const auto weight = random_floats(columns, random);
             const auto shift = random_floats(columns, random);
