@@ -69,8 +69,11 @@ fn copy(conversation: &mut Conversation) -> Step {
         .tempdir_in(&setting.scratch)
         .map_err(|error| Stop::Broken(format!("no folder in `{}`: {error}", setting.scratch.display())))?;
     let path = folder.path().join("model.gguf");
-    write_copy(&model.path, &path)
-        .map_err(|error| Stop::Broken(format!("no copy of `{}`: {error}", model.path.display())))?;
+    write_copy(&model.path, &path).map_err(|error| {
+        let why = format!("no copy of `{}`: {error}", model.path.display());
+        // A library that deletes models may have done so just now.
+        if error.kind() == std::io::ErrorKind::NotFound { Stop::Blocked(why) } else { Stop::Broken(why) }
+    })?;
     conversation.adopt_model(bytes(&path), model.facts.clone());
     conversation.model_file = Some(path);
     conversation.own_folder = Some(folder);

@@ -275,7 +275,8 @@ async fn load_roomy(conversation: &mut Conversation) -> Step {
         return Err(Stop::NotApplicable(why.to_owned()));
     }
     let path = setting.store.path("tiny-llama-long").map_err(|error| broken(&error))?;
-    let model = crate::setting::describe(&path).map_err(|error| broken(&error))?;
+    // A library that writes to models may have done so since.
+    let model = crate::setting::describe(&path).map_err(|error| Stop::Blocked(error.to_string()))?;
     conversation.adopt_model(crate::setting::bytes(&path), model.facts);
     conversation.model_file = Some(path);
     super::givens::load(conversation, "model", "context").await

@@ -44,7 +44,8 @@ async fn load_known(conversation: &mut Conversation, name: &str) -> Step {
         return Err(Stop::NotApplicable(format!("the library does not run the suite's own model {name}")));
     }
     let path = setting.store.path(name).map_err(|error| broken(&error))?;
-    let model = describe(&path).map_err(|error| broken(&error))?;
+    // A library that writes to models may have done so since.
+    let model = describe(&path).map_err(|error| Stop::Blocked(error.to_string()))?;
     conversation.adopt_model(bytes(&path), model.facts);
     conversation.model_file = Some(path);
     super::givens::load(conversation, "model", "context").await
