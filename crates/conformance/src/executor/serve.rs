@@ -14,6 +14,7 @@ use super::fault;
 use super::invoke::{World, invoke};
 use super::memory::Arena;
 use super::process::{Baseline, measure, threads};
+use super::session::patiently;
 use super::shared::{MAX_THREADS, Shared, futex_wait, now, option, state};
 use super::stop;
 use crate::program::{Buffer, Call, FileAction, Guard, Op, Out};
@@ -133,14 +134,17 @@ impl Server {
             }
             served = wanted;
             // SAFETY: rewinds our own descriptor; forks a process that has one thread.
-            let pid = unsafe {
+            let forked = patiently(|| unsafe {
                 libc::lseek(self.output, 0, libc::SEEK_SET);
-                libc::fork()
-            };
-            match pid {
-                0 => Session::start(self.shared, self.output, path, library.take()).serve(),
-                -1 => header.status.store(-1, Ordering::SeqCst),
-                pid => {
+                match libc::fork() {
+                    -1 => Err(std::io::Error::last_os_error()),
+                    pid => Ok(pid),
+                }
+            });
+            match forked {
+                Ok(0) => Session::start(self.shared, self.output, path, library.take()).serve(),
+                Err(_) => header.crowded.store(1, Ordering::SeqCst),
+                Ok(pid) => {
                     header.last.store(pid, Ordering::SeqCst);
                     header.pid.store(pid, Ordering::SeqCst);
                     let status = self.watch(pid);
@@ -367,7 +371,7 @@ impl Session {
                 let gate = &std::sync::Barrier::new(bodies.len().min(MAX_THREADS - 1));
                 std::thread::scope(|scope| {
                     for (at, body) in bodies.iter().take(MAX_THREADS - 1).enumerate() {
-                        scope.spawn(move || {
+                        session.start_thread(scope, move || {
                             gate.wait();
                             body.iter().for_each(|op| session.run_here(at + 1, op));
                         });
@@ -378,6 +382,19 @@ impl Session {
             Op::CloseBeside(body) => self.close(body),
             Op::Open => self.open(),
             other => self.run_here(0, other),
+        }
+    }
+
+    /// Starts a thread. A session that gets none leaves: the others wait for it, and the library has done nothing wrong.
+    fn start_thread<'s>(
+        &self,
+        scope: &'s std::thread::Scope<'s, '_>,
+        work: impl FnOnce() + Send + Copy + 's,
+    ) {
+        if patiently(|| std::thread::Builder::new().spawn_scoped(scope, work)).is_err() {
+            self.shared.header().crowded.store(1, Ordering::SeqCst);
+            // SAFETY: leaves at once, with other threads under way.
+            unsafe { libc::_exit(5) };
         }
     }
 
@@ -493,7 +510,7 @@ impl Session {
         let (done, gone) = (&std::sync::Barrier::new(2), &std::sync::Barrier::new(2));
         let (start, closed) = std::thread::scope(|scope| {
             if !body.is_empty() {
-                scope.spawn(move || {
+                session.start_thread(scope, move || {
                     body.iter().for_each(|op| session.run_here(1, op));
                     done.wait();
                     gone.wait();

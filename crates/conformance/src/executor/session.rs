@@ -17,12 +17,12 @@ use super::{fault, shared};
 use crate::program::Op;
 use crate::trace::{Cause, Death, Effect, Event, Observation, Outcome};
 
-/// How often a waiting runner looks at deadlines and memory.
 /// Threads of one session: a pool for every core of a large machine, in each of dozens of contexts, stays below; a library
 /// that starts them without end must not take the machine's last.
 const MOST_THREADS: u64 = 4096;
-/// How long the machine may have no room for another process.
+/// How long the machine may have no room for another process or thread.
 const NO_ROOM: Duration = Duration::from_secs(10);
+/// How often a waiting runner looks at deadlines, memory and threads.
 const TICK: Duration = Duration::from_millis(20);
 /// Time for a killed session to be reaped, with everything it left behind.
 const REAP: Duration = Duration::from_secs(20);
@@ -110,6 +110,9 @@ pub enum ExecutorError {
     /// The trace did not fit.
     #[error("the trace of a program does not fit the shared memory; split the program")]
     TraceOverflow,
+    /// The machine, or the user, has as many processes as it may have.
+    #[error("there is no room for another process or thread; end some, or raise the limit (`ulimit -u`)")]
+    NoRoom,
     /// A killed session did not go away.
     #[error("process {0} could not be ended")]
     Unkillable(i32),
@@ -344,6 +347,7 @@ impl Session {
         let header = shared.header();
         shared.clear_trace();
         header.fault.store(0, Ordering::SeqCst);
+        header.crowded.store(0, Ordering::SeqCst);
         for clock in &header.clocks {
             clock.store(0, Ordering::SeqCst);
         }
@@ -407,6 +411,10 @@ impl Session {
                 return Ok(None);
             }
             if header.ended.load(Ordering::SeqCst) == self.number {
+                if header.crowded.load(Ordering::SeqCst) != 0 {
+                    self.dead = true;
+                    return Err(ExecutorError::NoRoom);
+                }
                 let cause = match killed {
                     Some((cause, _)) => cause,
                     None => cause_of(header.status.load(Ordering::SeqCst), header),
@@ -598,9 +606,8 @@ fn tunables(own: Option<String>) -> String {
     own.filter(|own| !own.is_empty()).map_or(EXACT.to_owned(), |own| format!("{own}:{EXACT}"))
 }
 
-/// Resident memory of a process in bytes; 0 if it is gone.
-/// Tries again for a while where there is no room for another process: what takes it may just be going.
-fn patiently<T>(mut start: impl FnMut() -> std::io::Result<T>) -> std::io::Result<T> {
+/// Tries again for a while where there is no room for another process or thread: what takes it may just be going.
+pub(super) fn patiently<T>(mut start: impl FnMut() -> std::io::Result<T>) -> std::io::Result<T> {
     let since = Instant::now();
     loop {
         match start() {
@@ -612,6 +619,7 @@ fn patiently<T>(mut start: impl FnMut() -> std::io::Result<T>) -> std::io::Resul
     }
 }
 
+/// Threads of a process; 0 if it is gone.
 fn threads(pid: i32) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // The name of the program, in brackets, may hold anything; the state is the first field after it.
@@ -619,6 +627,7 @@ fn threads(pid: i32) -> u64 {
     fields.split(' ').nth(17).and_then(|count| count.parse().ok()).unwrap_or(0)
 }
 
+/// Resident memory of a process in bytes; 0 if it is gone.
 fn resident(pid: i32) -> u64 {
     let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
     statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096

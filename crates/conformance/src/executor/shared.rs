@@ -75,6 +75,8 @@ pub struct Header {
     pub trace_length: AtomicU64,
     /// Set when the trace area was full.
     pub overflow: AtomicU32,
+    /// Set when there was no room for a process or a thread that the session itself needs.
+    pub crowded: AtomicU32,
     /// Bytes at `excerpt`.
     pub excerpt_length: AtomicU32,
     /// Set when the three words below are valid.
