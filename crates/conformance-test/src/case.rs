@@ -1,6 +1,5 @@
 //! A case: one scenario played on the library, and what its findings mean for a test.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use libtest_mimic::{Completion, Failed, Trial};
@@ -49,7 +48,7 @@ fn library(request: &Request) -> Result<(), Failed> {
 /// Whether a waiver is stale. That a requirement passes shows in the whole suite only, so that is played where there are
 /// waivers: any scenario may break it, and any generated program.
 fn waivers(request: &Request) -> Result<Completion, Failed> {
-    if request.profile.waivers.is_empty() && waiver::beside(&real(&request.library))?.is_empty() {
+    if request.profile.waivers.is_empty() && waiver::beside(&request.library)?.is_empty() {
         return Ok(Completion::ignored_with("neither the profile nor a file beside the library has waivers"));
     }
     // What has expired shows without the scenarios.
@@ -61,11 +60,6 @@ fn waivers(request: &Request) -> Result<Completion, Failed> {
         }
     }
     Ok(Completion::Completed)
-}
-
-/// Waivers stand beside the file that a link leads to.
-fn real(library: &Path) -> PathBuf {
-    library.canonicalize().unwrap_or_else(|_| library.to_owned())
 }
 
 fn play(request: &Request, case: &Case) -> Result<Completion, Failed> {

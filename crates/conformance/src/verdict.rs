@@ -320,6 +320,7 @@ impl RunResult {
         self.requirements.iter().filter(|result| result.status == status).count()
     }
 }
+
 /// Places in the order of their files and lines.
 pub fn in_order(place: &str) -> (&str, u32, &str) {
     let (file, rest) = place.split_once(':').unwrap_or((place, ""));

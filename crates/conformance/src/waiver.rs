@@ -196,6 +196,8 @@ struct Beside {
 /// # Errors
 /// When the file cannot be used, or there are both.
 pub fn beside(library: &Path) -> Result<Vec<Waiver>, ProfileError> {
+    // Beside the file that a link leads to.
+    let library = library.canonicalize().unwrap_or_else(|_| library.to_owned());
     let file = library.file_name().unwrap_or_default().to_os_string();
     let stem = library.file_stem().unwrap_or_default().to_os_string();
     let mut paths: Vec<PathBuf> = [file, stem]

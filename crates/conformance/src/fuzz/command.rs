@@ -138,7 +138,7 @@ impl Session<'_> {
     fn limits(&self) -> Limits {
         let seconds =
             SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |time| time.as_secs());
-        let jobs = self.stage.player.executor().config().jobs;
+        let jobs = self.stage.player.executor().jobs();
         Limits {
             seed: self.fuzz.seed.unwrap_or(seconds),
             first: self.fuzz.case.unwrap_or(0),

@@ -148,9 +148,11 @@ pub fn run(
         let mut broken = case.fault.findings.iter().map(|finding| finding.requirement);
         case.fault.kind != Kind::Text && broken.all(|requirement| waived.contains(&requirement))
     });
-    for finding in excused.iter().flat_map(|case| case.fault.findings.iter().map(|one| (case.number, one))) {
-        let (case, finding) = (finding.0, finding.1.clone());
-        findings.entry((finding.requirement, String::new())).or_insert((case, finding));
+    for case in excused {
+        for finding in &case.fault.findings {
+            let told = findings.entry((finding.requirement, String::new()));
+            told.or_insert_with(|| (case.number, finding.clone()));
+        }
     }
     for case in news.into_iter().take(SHOWN) {
         let attempts = if hangs(case, &player).map_err(broken)? { ATTEMPTS_AT_HANGS } else { ATTEMPTS };
