@@ -44,10 +44,12 @@ Feature: the caller's memory
       | 127    |
 
   @MEM-03
-  Scenario: a prompt that fills its page is read neither before its first byte nor past its NUL
-    Given a loaded model
-    When the host starts a job whose prompt fills a page of memory
-    Then inputs were neither written nor read past their end
+  Scenario: prompts and paths that begin where a page begins are not read before their first byte
+    Given a process whose inputs begin behind a page that may not be touched
+    And a loaded model
+    When the host generates 4 tokens
+    And the host calls cuda_load_model with model_path = missing-file as "none"
+    Then inputs were read only from their first byte to their NUL
 
   @MEM-05
   Scenario Outline: host memory does not grow over 200 rounds

@@ -46,6 +46,8 @@ pub struct Arena {
     outs: [Lease; SLOTS],
     next: [usize; 3],
     fills: usize,
+    /// Whether inputs begin behind an inaccessible page, rather than end before one.
+    pub low_inputs: bool,
 }
 
 /// A placed argument; its slot number gives the memory back.
@@ -74,7 +76,7 @@ impl Arena {
             return Err(io::Error::last_os_error());
         }
         let (inputs, buffers, outs) = ([FREE; SLOTS], [FREE; SLOTS], [FREE; SLOTS]);
-        Ok(Self { base: base as usize, inputs, buffers, outs, next: [0; 3], fills: 0 })
+        Ok(Self { base: base as usize, inputs, buffers, outs, next: [0; 3], fills: 0, low_inputs: false })
     }
 
     fn protect(&self, at: usize, length: usize, rights: i32) {
@@ -99,17 +101,20 @@ impl Arena {
         BYTES[self.fills]
     }
 
-    /// Places a string so that its NUL is the last byte before an inaccessible page, read-only.
+    /// Places a string so that its NUL is the last byte before an inaccessible page, or its first byte the first one
+    /// behind such a page; read-only.
     pub fn place_input(&mut self, region: Region, bytes: &[u8]) -> Placed {
         let slot = self.turn(0);
         let bytes = &bytes[..bytes.len().min(MAX_INPUT)];
         let end = self.base + INPUTS_AT + slot * INPUT_STRIDE + INPUT;
-        let start = end - bytes.len() - 1;
+        let high = end - bytes.len() - 1;
+        let start = if self.low_inputs { high & !(PAGE - 1) } else { high };
         self.protect(start, bytes.len() + 1, libc::PROT_READ | libc::PROT_WRITE);
-        // SAFETY: the pages of [start, end) were just made writable; they belong to this arena alone.
+        // SAFETY: the pages of the string and its NUL, which end at `end` at most, were just made writable; they belong
+        // to this arena alone.
         unsafe {
             std::ptr::copy_nonoverlapping(bytes.as_ptr(), start as *mut u8, bytes.len());
-            *((end - 1) as *mut u8) = 0;
+            *((start + bytes.len()) as *mut u8) = 0;
         }
         self.protect(start, bytes.len() + 1, libc::PROT_READ);
         self.inputs[slot] = Lease { region, start, size: bytes.len() + 1, live: true };
@@ -295,6 +300,22 @@ mod tests {
         arena.release_input(placed);
         assert_eq!(arena.site(placed.pointer), Some(Site::Released { region: Region::Prompt }));
         assert_eq!(arena.site(0), None);
+    }
+
+    #[test]
+    fn a_low_input_begins_behind_an_inaccessible_page_of_its_own() {
+        let mut arena = Arena::new().unwrap();
+        arena.low_inputs = true;
+        for length in [0, 5, PAGE - 1, PAGE, 3 * PAGE + 7] {
+            let placed = arena.place_input(Region::Path, &vec![b'x'; length]);
+            assert_eq!(placed.pointer % PAGE, 0);
+            let site = Site::Caller { region: Region::Path, offset: -1, size: length as u64 + 1 };
+            assert_eq!(arena.site(placed.pointer - 1), Some(site));
+            // SAFETY: the string was just placed.
+            let there = unsafe { std::ffi::CStr::from_ptr(placed.pointer as *const libc::c_char) };
+            assert_eq!(there.count_bytes(), length);
+            arena.release_input(placed);
+        }
     }
 
     #[test]

@@ -299,6 +299,7 @@ impl Session {
         while self.arenas.len() < count.min(MAX_THREADS) {
             let Ok(arena) = Arena::new() else { exit(3) };
             let mut arena = Box::new(arena);
+            arena.low_inputs = self.shared.header().options.load(Ordering::SeqCst) & option::LOW_INPUTS != 0;
             // Boxed, so the address stays; never dropped before the process ends.
             fault::register(self.arenas.len(), std::ptr::from_mut(&mut *arena));
             self.arenas.push(Mutex::new(arena));

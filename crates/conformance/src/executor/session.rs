@@ -83,6 +83,8 @@ pub struct Options {
     pub watch: bool,
     /// Without the superuser's right to read files whatever their permissions.
     pub ordinary_user: bool,
+    /// Prompts and paths begin behind an inaccessible page, rather than end before one.
+    pub low_inputs: bool,
     /// Resident memory in bytes, where less than usual is enough.
     pub memory: Option<u64>,
 }
@@ -355,7 +357,8 @@ impl Session {
         header.done.store(0, Ordering::SeqCst);
         let watch = if options.watch { option::WATCH } else { 0 };
         let ordinary = if options.ordinary_user { option::ORDINARY } else { 0 };
-        header.options.store(watch | ordinary, Ordering::SeqCst);
+        let low = if options.low_inputs { option::LOW_INPUTS } else { 0 };
+        header.options.store(watch | ordinary | low, Ordering::SeqCst);
         self.number = header.ended.load(Ordering::SeqCst).wrapping_add(1);
         header.wanted.store(self.number, Ordering::SeqCst);
         futex_wake(&header.wanted);

@@ -42,6 +42,8 @@ pub mod option {
     pub const WATCH: u32 = 1;
     /// Give up the right to read files whatever their permissions.
     pub const ORDINARY: u32 = 2;
+    /// Begin prompts and paths behind an inaccessible page, rather than end them before one.
+    pub const LOW_INPUTS: u32 = 4;
 }
 
 /// The start of the shared memory. All fields are atomics: three processes look at them.

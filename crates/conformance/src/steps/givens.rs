@@ -63,6 +63,12 @@ async fn watched(conversation: &mut Conversation) {
     conversation.step_done();
 }
 
+#[given("a process whose inputs begin behind a page that may not be touched")]
+async fn low_inputs(conversation: &mut Conversation) {
+    conversation.options.low_inputs = true;
+    conversation.step_done();
+}
+
 fn or<'a>(text: &'a str, usual: &'a str) -> &'a str {
     if text.is_empty() { usual } else { text }
 }

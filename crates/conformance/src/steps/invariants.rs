@@ -10,7 +10,7 @@ use crate::program::{Call, Handle, Op, Out, Text};
 use crate::trace::{Observation, Value};
 
 #[then(
-    regex = r"^(?:nothing was printed|the process is as it was|nothing outside a buffer was written|nothing beside an out-parameter was written|inputs were neither written nor read past their end|no pointer was used after its call|every token is valid UTF-8|they agree every time|the indices count on|process usage covers the models every time)(?: \[([A-Z0-9]+-\d+)\])?$"
+    regex = r"^(?:nothing was printed|the process is as it was|nothing outside a buffer was written|nothing beside an out-parameter was written|inputs were neither written nor read past their end|inputs were read only from their first byte to their NUL|no pointer was used after its call|every token is valid UTF-8|they agree every time|the indices count on|process usage covers the models every time)(?: \[([A-Z0-9]+-\d+)\])?$"
 )]
 async fn clean(conversation: &mut Conversation, requirement: String) -> Result<(), String> {
     let step = conversation.requirement(named(&requirement)).and_then(|id| no_finding(conversation, id));

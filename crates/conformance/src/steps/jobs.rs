@@ -143,13 +143,6 @@ fn words(length: usize) -> Vec<u8> {
     "The quick brown fox jumps over the lazy dog. ".bytes().cycle().take(length).collect()
 }
 
-#[when("the host starts a job whose prompt fills a page of memory")]
-async fn prompt_of_a_page(conversation: &mut Conversation) -> Result<(), String> {
-    // With its NUL; the pages on both sides are out of bounds. Whether it fits the context is another matter.
-    let step = overrun_once(conversation, words(4095), 2).await.map(drop);
-    report(conversation, step)
-}
-
 #[when(regex = r"^the host generates (\d+) tokens from a prompt of (\d+) bytes$")]
 async fn prompt_of(conversation: &mut Conversation, count: u32, length: usize) -> Result<(), String> {
     let given = [("prompt".to_owned(), Value::Text(words(length)))].into();
