@@ -31,10 +31,13 @@ async fn across(conversation: &mut Conversation, count: u32, ends: String) -> Re
 #[then(regex = r"^every prompt was taken(?: \[([A-Z0-9]+-\d+)\])?$")]
 async fn taken(conversation: &mut Conversation, requirement: String) -> Result<(), String> {
     let odd = conversation.odd.clone();
-    let step = conversation.judge(named(&requirement), odd.is_none(), || {
-        let (call, observed) = odd.unwrap_or_default();
+    let finding = || {
+        let (call, observed) = odd.clone().unwrap_or_default();
         (call, "a job that gives tokens".to_owned(), observed)
-    });
+    };
+    // Whatever else a prompt is about, it is one that has to be taken.
+    conversation.verdicts.judge("INF-04", odd.is_none(), finding);
+    let step = conversation.judge(named(&requirement), odd.is_none(), finding);
     report(conversation, step)
 }
 
