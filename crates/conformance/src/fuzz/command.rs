@@ -215,7 +215,12 @@ impl Session<'_> {
             }
         }
         if !kept.is_empty() {
-            println!("kept      {} programs of {}, {failed} still fail", kept.len(), self.folder.display());
+            let (all, fail) = (if kept.len() == 1 { "" } else { "s" }, if failed == 1 { "s" } else { "" });
+            println!(
+                "kept      {} program{all} of {}, {failed} still fail{fail}",
+                kept.len(),
+                self.folder.display()
+            );
         }
         Ok(failed)
     }
