@@ -175,9 +175,6 @@ impl Profile {
         if let Some(library) = &mut profile.library {
             *library = folder.join(&*library);
         }
-        if let Some(what) = bounds::complaint(&profile) {
-            return Err(wrong(what));
-        }
         for (architecture, source) in &mut profile.models {
             if source.fixture.is_some() == source.path.is_some() {
                 return Err(wrong(format!(
@@ -192,6 +189,9 @@ impl Profile {
             if requirement.requirement().needs.is_none() || requirement.as_str() == "FAULT-07" {
                 return Err(wrong(format!("`faults` names {requirement}; it takes FAULT-01 to FAULT-06")));
             }
+        }
+        if let Some(what) = bounds::complaint(&profile) {
+            return Err(wrong(what));
         }
         waiver::check(path, &mut profile.waivers)?;
         Ok(profile)

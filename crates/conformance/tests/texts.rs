@@ -118,6 +118,11 @@ fn a_malformed_model_that_loads_is_handed_over_as_a_scenario_that_fails() {
     let (code, text) = say(folder.path(), &["run", "--library", "./libmine.so", "--feature", &feature]);
     assert_eq!(code, 1, "{text}");
     assert!(text.contains("FAIL LOAD-03"), "{text}");
+    // And so does the suite's own scenario, in the step that loads.
+    let (code, text) = say(folder.path(), &["run", "--library", "./libmine.so", "--only", "LOAD-03"]);
+    assert_eq!(code, 1, "{text}");
+    let step = text.lines().find(|line| line.starts_with("  step "));
+    assert!(step.is_some_and(|step| step.contains("When the host loads each malformed model")), "{text}");
     std::fs::copy(build("plain"), folder.path().join("libmine.so")).unwrap();
     let (code, text) = say(folder.path(), &["run", "--library", "./libmine.so", "--feature", &feature]);
     assert_eq!(code, 0, "{text}");

@@ -88,6 +88,13 @@ mod tests {
     struct Options {
         #[command(flatten)]
         after: AfterRun,
+        /// Options of `run` that a shard excludes.
+        #[arg(long)]
+        only: bool,
+        #[arg(long)]
+        scenario: bool,
+        #[arg(long)]
+        feature: bool,
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub fn complaint(result: &RunResult) -> Option<String> {
     let steps = result.cases.iter().flat_map(|one| &one.scenario).flat_map(|one| &one.steps);
     let seconds = result.cases.iter().map(|one| one.seconds).chain(steps.map(|one| one.seconds));
     if let Some(odd) = seconds.chain([result.seconds]).find(|one| !(0.0..LONGEST).contains(one)) {
-        return Some(format!("nothing takes {odd} seconds"));
+        return Some(format!("nothing takes {odd:?} seconds"));
     }
     figures(result).into_iter().find(|one| *one > MOST).map(|odd| format!("no run counts to {odd}"))
 }
