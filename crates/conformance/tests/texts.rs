@@ -54,6 +54,9 @@ fn line(text: &str) -> String {
         if timed && number(&words[at - 1]) {
             words[at - 1] = "N".to_owned();
         }
+        if words[at].contains("/.tmp") {
+            words[at] = "\"A FILE THAT IS GONE\",".to_owned();
+        }
         if words[at].strip_suffix("/s;").is_some_and(number) {
             words[at] = "N/s;".to_owned();
         }
@@ -126,6 +129,16 @@ fn a_malformed_model_that_loads_is_handed_over_as_a_scenario_that_fails() {
     std::fs::copy(build("plain"), folder.path().join("libmine.so")).unwrap();
     let (code, text) = say(folder.path(), &["run", "--library", "./libmine.so", "--feature", &feature]);
     assert_eq!(code, 0, "{text}");
+}
+
+#[test]
+fn a_mutated_model_that_ends_the_process_is_told_with_its_mutation() {
+    let folder = mine("load-03-unknown-type-aborts");
+    let fuzz =
+        ["fuzz", "--models", "--library", "./libmine.so", "--seed", "3", "--cases", "200", "--jobs", "1"];
+    let (code, text) = say(folder.path(), &fuzz);
+    assert_eq!(code, 1, "{text}");
+    insta::assert_snapshot!(steady(&text, folder.path()));
 }
 
 #[test]
