@@ -77,7 +77,8 @@ test-cuda: cuda-toolkit
 
 # The whole suite on the host build under sanitizers, once `make ctest PRESET=host-asan` has made it.
 cuda-sanitized: release
-	tools/cuda-sanitized --level strict
+	target/release/worker-conformance run --library target/cuda/host-asan/libworker_cuda_host.so --sanitizer asan \
+		--profile fixtures/profiles/cuda-host.yaml --level strict
 
 # The same on the plain host build, once `make ctest` has made it; `make test-cuda-host` builds its own and takes longer.
 conformance-cuda-host: release

@@ -131,6 +131,8 @@ pub struct Requirement {
     pub verified_by: String,
     /// What the profile has to provide, if anything.
     pub needs: Option<Need>,
+    /// Why no defect of the CPU reference breaks it, if none does.
+    pub no_defect: Option<String>,
 }
 
 /// An entry as the file has it, before its identifier is known to be one.
@@ -146,6 +148,8 @@ struct Entry {
     verified_by: String,
     #[serde(default)]
     needs: Option<Need>,
+    #[serde(default)]
+    no_defect: Option<String>,
 }
 
 /// All requirements, in the order of the file.
@@ -172,6 +176,7 @@ fn parse(source: &str) -> Result<Vec<Requirement>, serde_yaml::Error> {
             text: entry.text,
             verified_by: entry.verified_by,
             needs: entry.needs,
+            no_defect: entry.no_defect,
         })
         .collect())
 }
