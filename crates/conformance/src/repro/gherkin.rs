@@ -168,7 +168,7 @@ impl Writer<'_> {
             Expected::Success { .. } if handle => "a handle with CUDA_SUCCESS".to_owned(),
             Expected::Success { .. } => "true with CUDA_SUCCESS".to_owned(),
             Expected::Refused { codes, .. } => {
-                format!("{} with {}", if handle { "NULL" } else { "false" }, names(&codes))
+                format!("{} with {}", if handle { "NULL" } else { "false" }, names(codes))
             }
             // The invariants judge every call of every scenario; these need no step of their own.
             Expected::Either { .. } | Expected::Open => match refusal {
