@@ -102,6 +102,14 @@ Feature: loading models
     Given a context
     When the host runs 40 rounds of: refused loads of every kind
     Then process VRAM usage does not grow
+    When the host calls cuda_load_model
+    Then the call returns a handle with CUDA_SUCCESS
+
+  @LOAD-08
+  Scenario: loads that NULL has refused took nothing
+    Given a context
+    When the host runs 40 rounds of: loads with one NULL
+    Then process VRAM usage does not grow
 
   @LOAD-09
   Scenario: fifty loads and unloads leak nothing
@@ -114,6 +122,32 @@ Feature: loading models
     Given a context
     When the host runs 50 rounds of: load, job on the loaded model, unload
     Then process VRAM usage does not grow
+
+  @LOAD-09
+  Scenario: loads and unloads on the second device leak nothing
+    Given a second device
+    And a context on device 1
+    When the host runs 40 rounds of: load, job on the loaded model, unload
+    Then process VRAM usage does not grow
+
+  @LOAD-09
+  Scenario: loads and unloads of a model of odd sizes leak nothing
+    Given a loaded model "tiny-llama-runs" of the suite's own
+    When the host runs 40 rounds of: second model, unload
+    Then process VRAM usage does not grow
+
+  @LOAD-09
+  Scenario Outline: loads and unloads of a model of every architecture leak nothing
+    Given a library that runs "<architecture>" models
+    And a context
+    When the host runs 40 rounds of: load, job on the loaded model, unload
+    Then process VRAM usage does not grow
+
+    Examples:
+      | architecture |
+      | gpt2         |
+      | qwen2        |
+      | phi3         |
 
   @LOAD-09
   Scenario: models that come and go beside another leak nothing
@@ -140,6 +174,8 @@ Feature: loading models
       | overwritten |
       | truncated   |
       | deleted     |
+      | overwritten with another model |
+      | replaced by another model |
 
   @LOAD-10
   Scenario Outline: the file may change before the first job, the model does not
@@ -158,6 +194,42 @@ Feature: loading models
       | overwritten |
       | truncated   |
       | deleted     |
+      | overwritten with another model |
+      | replaced by another model |
+
+  @LOAD-02
+  Scenario Outline: a file that has gone since it was loaded is refused, <while>
+    Given a model file of its own
+    And a loaded model
+    When the host generates 4 tokens
+    And the host <first>
+    And the model file is deleted
+    And the host calls cuda_init as "other"
+    And the host calls cuda_load_model with ctx = other as "again"
+    Then the call returns NULL with CUDA_ERROR_MODEL_LOAD_FAILED
+
+    Examples:
+      | while                     | first                   |
+      | while its model lives     | calls cuda_get_device_count |
+      | after its model           | calls cuda_unload_model |
+
+  @LOAD-03
+  Scenario Outline: a file that was spoilt since it was loaded is refused, <while>
+    Given a model file of its own
+    And a loaded model
+    When the host generates 4 tokens
+    And the host <first>
+    And the model file is <changed>
+    And the host calls cuda_init as "other"
+    And the host calls cuda_load_model with ctx = other as "again"
+    Then the call returns NULL with CUDA_ERROR_MODEL_LOAD_FAILED
+
+    Examples:
+      | while                     | first                       | changed     |
+      | while its model lives     | calls cuda_get_device_count | overwritten |
+      | while its model lives     | calls cuda_get_device_count | truncated   |
+      | after its model           | calls cuda_unload_model     | overwritten |
+      | after its model           | calls cuda_unload_model     | truncated   |
 
   @LOAD-11
   Scenario: the file is neither held open nor written
@@ -171,6 +243,20 @@ Feature: loading models
     When the host calls cuda_unload_model
     And the host calls cuda_destroy
     Then the model file is unchanged
+
+  @LOAD-11
+  Scenario Outline: the file of a model of every architecture is not held open
+    Given a library that runs "<architecture>" models
+    And a loaded model
+    When the host looks at the open descriptors
+    Then the model file is not held open
+
+    Examples:
+      | architecture |
+      | llama        |
+      | gpt2         |
+      | qwen2        |
+      | phi3         |
 
   @LOAD-12
   Scenario: a second model in one context works or is refused, and the first is not harmed
