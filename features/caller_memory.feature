@@ -8,6 +8,12 @@ Feature: the caller's memory
     When the host takes the tokens of jobs with buffers of every size from 1 to 40 bytes
     Then nothing outside a buffer was written
 
+  @MEM-01
+  Scenario: nothing is written outside buffers of further sizes, another one for each token
+    Given a loaded model
+    When the host takes the tokens of one job with buffers of 41 to 300, 511 to 513, 1023 to 1025 and 4095 to 4097 bytes
+    Then nothing outside a buffer was written
+
   @MEM-01 @INF-09 @INF-10
   Scenario: tokens of up to 64 bytes fill buffers of just their size, and nothing behind
     Given a loaded model "tiny-llama-runs" of the suite's own

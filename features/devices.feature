@@ -112,6 +112,12 @@ Feature: devices and contexts
     Then the text "text" ends cleanly
 
   @DEV-05
+  Scenario: a dozen contexts on one device are distinct, as far as there is room for them
+    Given a device
+    When the host opens 12 contexts on one device
+    Then no two of them are one
+
+  @DEV-05
   Scenario: two contexts on one device generate side by side
     Given a loaded model "one" in context "A"
     And a loaded model "two" in context "B"

@@ -122,6 +122,7 @@ Feature: error codes
   Scenario: nothing crosses the boundary in a whole life of a host
     Given a loaded model
     When the host generates 16 tokens
+    And the host generates 16 tokens with temperature = 1.2, seed = 3 as "drawn"
     And the host calls cuda_unload_model
     And the host calls cuda_destroy
     And the host leaves the process by exit

@@ -149,6 +149,12 @@ Feature: inference
     Then every prompt was taken
 
   @UTF8-03
+  Scenario: prompts of many characters beyond ASCII work
+    Given a loaded model
+    When the host takes 2 tokens of jobs whose prompts have 8, 33, 65 and 100 characters of 2, 3 and 4 bytes
+    Then every prompt was taken
+
+  @UTF8-03
   Scenario: prompts with a character across the end of a piece of 64, 128 or 256 bytes work
     Given a loaded model
     When the host takes 2 tokens of jobs whose prompts have a character across byte 64, 128 and 256

@@ -15,7 +15,9 @@ Feature: loading models
     And a context
     When the host calls cuda_load_model
     Then the call returns a handle with CUDA_SUCCESS
-    When the host generates 4 tokens
+    When the host calls cuda_model_get_vram_usage
+    And the host calls cuda_get_vram_usage
+    And the host generates 4 tokens
     Then the text "text" ends cleanly
 
     Examples:
@@ -70,6 +72,15 @@ Feature: loading models
       | directory      |
       | through-a-file |
       | very-long-name |
+
+  @LOAD-02
+  Scenario: a missing file is refused on the second device too
+    Given a second device
+    And a context on device 1
+    When the host calls cuda_load_model with model_path = missing-file
+    Then the call returns NULL with CUDA_ERROR_MODEL_LOAD_FAILED
+    When the host calls cuda_load_model with model_path = wrong-magic-ggml
+    Then the call returns NULL with CUDA_ERROR_MODEL_LOAD_FAILED
 
   @LOAD-02
   Scenario Outline: a path that names nothing is refused
@@ -197,6 +208,21 @@ Feature: loading models
       | overwritten with another model |
       | replaced by another model |
 
+  @LOAD-10
+  Scenario Outline: a model of every architecture goes on without its file
+    Given a model file of its own, of a model of "<architecture>"
+    And a loaded model
+    When the host generates 8 tokens as "before"
+    And the model file is deleted
+    And the host generates 8 tokens as "after"
+    Then the texts "before" and "after" are the same
+
+    Examples:
+      | architecture |
+      | gpt2         |
+      | qwen2        |
+      | phi3         |
+
   @LOAD-02
   Scenario Outline: a file that has gone since it was loaded is refused, <while>
     Given a model file of its own
@@ -288,6 +314,26 @@ Feature: loading models
     Then the call returns true with CUDA_SUCCESS
     When the host generates 12 tokens as "after"
     Then the texts "first" and "after" are the same
+
+  @LOAD-12
+  Scenario: a second model of another architecture does not harm the first
+    Given a library that runs "gpt2" models
+    And a loaded model
+    When the host generates 12 tokens as "before"
+    And the host calls cuda_load_model with model_path = tiny-llama as "second"
+    And the host generates 12 tokens as "beside"
+    Then the texts "before" and "beside" are the same
+
+  @LOAD-12
+  Scenario: a third model in one context works or is refused, and the first is not harmed
+    Given a loaded model
+    And a second model, if the library takes one
+    When the host generates 12 tokens as "before"
+    And the host calls cuda_load_model as "third"
+    And the host generates 12 tokens as "beside"
+    And the host generates 12 tokens with model = second as "second"
+    Then the texts "before" and "beside" are the same
+    And the texts "before" and "second" are the same
 
   @LOAD-12
   Scenario: a second model outlives the first

@@ -75,3 +75,9 @@ Feature: threads
     Given a loaded model
     When the host runs 40 rounds of: job freed on another thread
     Then process VRAM usage does not grow
+
+  @THR-04
+  Scenario: models that are unloaded on another thread give their memory back
+    Given a context
+    When the host runs 40 rounds of: load, job on the loaded model, unload on another thread
+    Then process VRAM usage does not grow

@@ -11,9 +11,9 @@ use crate::program::{FileAction, Op};
 use crate::setting::bytes;
 use crate::trace::Outcome;
 
-#[given("a model file of its own")]
-async fn own_file(conversation: &mut Conversation) -> Result<(), String> {
-    let step = copy(conversation);
+#[given(regex = r#"^a model file of its own(?:, of a model of "([\w-]+)")?$"#)]
+async fn own_file(conversation: &mut Conversation, architecture: String) -> Result<(), String> {
+    let step = copy_of(conversation, &architecture);
     report(conversation, step)
 }
 
@@ -64,8 +64,18 @@ async fn unchanged(conversation: &mut Conversation, requirement: String) -> Resu
 }
 
 fn copy(conversation: &mut Conversation) -> Step {
+    copy_of(conversation, "")
+}
+
+/// A copy of the model of an architecture, or of the default one.
+fn copy_of(conversation: &mut Conversation, architecture: &str) -> Step {
     let setting = conversation.setting()?;
-    let Some(model) = setting.model() else { return Err(Stop::Blocked("there is no model".to_owned())) };
+    let model = match architecture {
+        "" => setting.model().ok_or_else(|| Stop::Blocked("there is no model".to_owned()))?,
+        _ => setting.model_of(architecture).ok_or_else(|| {
+            Stop::NotApplicable(format!("no {architecture} model is named that the library runs"))
+        })?,
+    };
     let folder = tempfile::Builder::new()
         .prefix("model-")
         .tempdir_in(&setting.scratch)

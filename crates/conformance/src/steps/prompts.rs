@@ -7,7 +7,7 @@ use cucumber::{then, when};
 use super::checks::named;
 use super::report;
 use crate::conversation::{Conversation, Kind, Step, Stop};
-use crate::program::{Call, Handle, Op, Out, Text};
+use crate::program::{Buffer, Call, Guard, Handle, Op, Out, Text};
 use crate::trace::{Observation, Outcome};
 
 #[when(regex = r"^the host takes (\d+) tokens of jobs whose prompts have (.+) words$")]
@@ -26,6 +26,50 @@ async fn across(conversation: &mut Conversation, count: u32, ends: String) -> Re
         Err(stop) => Err(stop),
     };
     report(conversation, step)
+}
+
+#[when(
+    regex = r"^the host takes (\d+) tokens of jobs whose prompts have (.+) characters of 2, 3 and 4 bytes$"
+)]
+async fn of_one_script(conversation: &mut Conversation, count: u32, lengths: String) -> Result<(), String> {
+    let step = match ranges(&lengths) {
+        Ok(lengths) => {
+            let lengths = lengths.into_iter().flatten();
+            let prompts =
+                lengths.flat_map(|length| ['ж', '語', '😀'].map(|c| String::from(c).repeat(length)));
+            short_jobs(conversation, count, prompts.collect()).await
+        }
+        Err(stop) => Err(stop),
+    };
+    report(conversation, step)
+}
+
+#[when(regex = r"^the host takes the tokens of one job with buffers of (.+) bytes$")]
+async fn one_job(conversation: &mut Conversation, sizes: String) -> Result<(), String> {
+    let step = match ranges(&sizes) {
+        Ok(sizes) => sized_tokens(conversation, sizes.into_iter().flatten().collect()).await,
+        Err(stop) => Err(stop),
+    };
+    report(conversation, step)
+}
+
+/// Asks for each token of a job with a buffer of another size, which ends or begins at a page.
+async fn sized_tokens(conversation: &mut Conversation, sizes: Vec<usize>) -> Step {
+    let model = conversation.need(Kind::Model, "model")?;
+    let prompt = Text::new(conversation.prompt()?);
+    let bind = conversation.fresh_slot();
+    let (result, code) = (Handle::Slot(bind), Out::Given);
+    let max_tokens = i32::try_from(sizes.len()).unwrap_or(i32::MAX);
+    let start = Call::Start { bind, model, prompt, max_tokens, temperature: 0.0, seed: 1, code };
+    let mut program = vec![Op::Call(start)];
+    program.extend(sizes.iter().enumerate().map(|(at, size)| {
+        let guard = if at % 2 == 0 { Guard::After } else { Guard::Before };
+        let buffer = Buffer { pointer: Out::Given, size: i32::try_from(*size).unwrap_or(i32::MAX), guard };
+        Op::Call(Call::NextToken { result, buffer, index: Out::Given, code })
+    }));
+    program.push(Op::Call(Call::Free { result }));
+    let trace = conversation.run(program).await?;
+    super::generations::started(&trace)
 }
 
 #[then(regex = r"^every prompt was taken(?: \[([A-Z0-9]+-\d+)\])?$")]

@@ -234,6 +234,9 @@ fn part_of_cycle(part: &str, stage: &Stage) -> Result<Vec<Op>, Stop> {
         "destroy" => vec![Op::Call(Call::Destroy { ctx: own_context })],
         "load" => vec![load(keeper, path)],
         "load in own context" => vec![load(own_context, path)],
+        "unload on another thread" => {
+            vec![Op::Threads(vec![vec![Op::Call(Call::UnloadModel { model: own_model })]])]
+        }
         "unload" => vec![Op::Call(Call::UnloadModel { model: own_model })],
         "job" => vec![start(loaded()?, 6), take(7), free],
         "job on the loaded model" => vec![start(own_model, 6), take(7), free],
