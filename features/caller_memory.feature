@@ -8,6 +8,22 @@ Feature: the caller's memory
     When the host takes the tokens of jobs with buffers of every size from 1 to 40 bytes
     Then nothing outside a buffer was written
 
+  @MEM-01
+  Scenario: nothing is written outside buffers of further sizes, another one for each token
+    Given a loaded model
+    When the host takes the tokens of one job with buffers of 41 to 300, 511 to 513, 1023 to 1025 and 4095 to 4097 bytes
+    Then nothing outside a buffer was written
+
+  @MEM-01 @INF-09 @INF-10
+  Scenario: tokens of up to 64 bytes fill buffers of just their size, and nothing behind
+    Given a loaded model "tiny-llama-runs" of the suite's own
+    When the host generates 100 tokens as "roomy"
+    And the host generates the same tokens with buffers one byte too small, then exactly large enough
+    Then nothing outside a buffer was written [MEM-01]
+    And every too-small buffer is refused [INF-09]
+    And every buffer that is exactly large enough is filled [INF-09]
+    And nothing is lost by a refusal [INF-10]
+
   @MEM-02 @MEM-03 @MEM-04
   Scenario: out-parameters, prompts and paths in a whole conversation
     Given an open job with prompt = "A prompt that ends exactly where its page ends"
@@ -65,7 +81,18 @@ Feature: the caller's memory
       | a loaded model | job                                                                 |
       | a loaded model | job freed midway                                                    |
       | a loaded model | refused load, refused start                                         |
+      | a context      | refused init                                                        |
+      | a context      | loads with one NULL                                                 |
+      | a loaded model | starts with one NULL                                                |
+      | a loaded model | refused start without error_code, refused load without error_code   |
+      | a loaded model | sampled job                                                         |
       | a loaded model | checks, queries, messages                                           |
       | a loaded model | job longer than the context                                         |
       | a loaded model | job freed after a refusal, job freed with a token pending           |
       | a context      | refused loads of every kind                                         |
+
+  @MEM-05
+  Scenario: host memory does not grow over 200 rounds on the second device
+    Given a second device
+    When the host runs 200 rounds of: init on device 1, load in own context, job on the loaded model, unload, destroy
+    Then host memory does not grow

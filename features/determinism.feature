@@ -66,6 +66,22 @@ Feature: determinism
       | 24    | "A prompt of well over a hundred bytes, which a reader may cut into several parts before it goes on." |
       | 24    | "日本語のテキスト, émigré, 👩{U+200D}👩{U+200D}👧"                                                    |
 
+  @DET-03
+  Scenario Outline: text is the same in a process whose memory holds other bytes before it is written
+    Given a loaded model
+    When the host generates 40 tokens as "first"
+    And the host generates 40 tokens with temperature = 1.0, seed = 11 as "drawn"
+    And the host uses the library in a new process whose allocator fills memory with <byte>
+    And the host generates 40 tokens as "second"
+    And the host generates 40 tokens with temperature = 1.0, seed = 11 as "redrawn"
+    Then the texts "first" and "second" are the same
+    And the texts "drawn" and "redrawn" are the same
+
+    Examples:
+      | byte |
+      | 0x5a |
+      | 0x7f |
+
   @DET-04
   Scenario Outline: the seed does not matter to greedy text
     Given a loaded model
@@ -106,6 +122,25 @@ Feature: determinism
       | 1.0         | 0          |
       | 1.5         | UINT64_MAX |
       | 2.0         | 4294967296 |
+      | 1.5         | 4294967295 |
+      | 1.5         | 2147483647 |
+      | 1.5         | 2147483648 |
+      | 1.5         | 9223372036854775807 |
+      | 1.5         | 9223372036854775808 |
+
+  @DET-05
+  Scenario Outline: sampled text is the same a while later
+    Given a loaded model
+    When the host generates 24 tokens with temperature = 1.5, seed = <seed> as "now"
+    And the host generates 24 tokens with pause_us = 50000 as "meanwhile"
+    And the host generates 24 tokens with temperature = 1.5, seed = <seed> as "later"
+    Then the texts "now" and "later" are the same
+
+    Examples: seeds that other programs take for a wish to be surprised
+      | seed       |
+      | 0          |
+      | 4294967295 |
+      | UINT64_MAX |
 
   @DET-06
   Scenario: seeds matter to sampled text
@@ -118,10 +153,12 @@ Feature: determinism
   Scenario Outline: a shorter job gives the beginning of a longer one
     Given a loaded model
     When the host generates 40 tokens with temperature = <temperature>, seed = 9 as "long"
-    And the host generates 200 tokens with temperature = <temperature>, seed = 9 as "longest"
+    And the host generates 400 tokens with temperature = <temperature>, seed = 9 as "longest"
     And the host generates 1 token with temperature = <temperature>, seed = 9 as "one"
     And the host generates 13 tokens with temperature = <temperature>, seed = 9 as "short"
+    And the host generates 120 tokens with temperature = <temperature>, seed = 9 as "middling"
     Then the text "long" begins with the text "one"
+    And the text "longest" begins with the text "middling"
     And the text "longest" begins with the text "long"
     And the text "long" begins with the text "short"
 
@@ -129,6 +166,36 @@ Feature: determinism
       | temperature |
       | 0.0         |
       | 1.2         |
+
+  @DET-08
+  Scenario Outline: a prompt that is like the one before is not taken for it
+    Given a loaded model
+    When the host generates 16 tokens from <prompt> with temperature = <temperature>, seed = 5 as "alone"
+    And the host uses the library in a new process
+    And the host generates 16 tokens from <other> with temperature = <temperature>, seed = 5 as "noise"
+    And the host generates 16 tokens from <prompt> with temperature = <temperature>, seed = 5 as "after"
+    Then the texts "alone" and "after" are the same
+
+    Examples: the same length, and the same beginning or end
+      | prompt                             | other                              | temperature |
+      | "The quick brown fox jumps over"   | "The quick brown dog sleeps now"   | 0.0         |
+      | "The quick brown fox jumps over"   | "The quick brown dog sleeps now"   | 1.0         |
+      | "Once upon a time there was a cat" | "Once upon a time there was a dog" | 1.0         |
+      | "A cat that nobody has ever seen"  | "I saw that nobody has ever seen"  | 1.0         |
+      | "ab"                               | "ba"                               | 1.0         |
+
+  @DET-08
+  Scenario: a model of the same size with other words is not taken for the one before
+    Given a loaded model "tiny-llama-turned" of the suite's own
+    When the host generates 24 tokens from "Hello, world" as "alone"
+    And the host uses the library in a new process
+    And the host calls cuda_init
+    And the host calls cuda_load_model with model_path = tiny-llama as "usual"
+    And the host generates 4 tokens with model = usual as "noise"
+    And the host calls cuda_unload_model with model = usual
+    And the host calls cuda_load_model
+    And the host generates 24 tokens from "Hello, world" as "after"
+    Then the texts "alone" and "after" are the same
 
   @DET-08
   Scenario: what ran before changes nothing
@@ -296,3 +363,10 @@ Feature: determinism
       | error_code = NULL         |
       | pause_us = 2000           |
       | pause_us = 20000          |
+
+  @DET-09
+  Scenario: a host that takes its time gets the same
+    Given a loaded model
+    When the host generates 5 tokens with temperature = 1.0, seed = 4 as "usual"
+    And the host generates 5 tokens with temperature = 1.0, seed = 4, pause_us = 1100000 as "slow"
+    Then the texts "usual" and "slow" are the same

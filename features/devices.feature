@@ -74,7 +74,14 @@ Feature: devices and contexts
       | -2       |
       | count    |
       | count+1  |
+      | 256      |
       | 4096     |
+      | 65536    |
+      | 65537    |
+      | 131072   |
+      | 16777216 |
+      | 1073741824 |
+      | -65536   |
       | INT_MAX  |
       | INT_MIN  |
 
@@ -99,6 +106,16 @@ Feature: devices and contexts
     When the host calls cuda_destroy with ctx = A
     And the host calls cuda_check_device_health with ctx = B
     Then the call returns true with CUDA_SUCCESS
+    When the host calls cuda_load_model with ctx = B
+    Then the call returns a handle with CUDA_SUCCESS
+    When the host generates 4 tokens
+    Then the text "text" ends cleanly
+
+  @DEV-05
+  Scenario: a dozen contexts on one device are distinct, as far as there is room for them
+    Given a device
+    When the host opens 12 contexts on one device
+    Then no two of them are one
 
   @DEV-05
   Scenario: two contexts on one device generate side by side

@@ -122,10 +122,30 @@ Feature: error codes
   Scenario: nothing crosses the boundary in a whole life of a host
     Given a loaded model
     When the host generates 16 tokens
+    And the host generates 16 tokens with temperature = 1.2, seed = 3 as "drawn"
     And the host calls cuda_unload_model
     And the host calls cuda_destroy
     And the host leaves the process by exit
     Then the library lets the process end
+
+  @ERR-08
+  Scenario: a whole conversation leaves the heap as the C library needs it
+    Given a model file reached by a path of more than 255 bytes
+    And a process whose allocator checks every block that is freed
+    And a loaded model
+    When the host generates 24 tokens as "roomy"
+    And the host generates 24 tokens from "日本語のテキスト, émigré, 👩{U+200D}👩{U+200D}👧" with temperature = 1.5, seed = 3
+    And the host generates the same tokens with buffers one byte too small, then exactly large enough
+    And the host calls cuda_load_model with model_path = very-long-name as "none"
+    And the host calls cuda_load_model with model_path = wrong-magic-ggml as "none"
+    And the host calls cuda_load_model with model_path = ends-half-way as "none"
+    And the host calls cuda_load_model with model_path = merge-of-unknown-tokens as "none"
+    And the host calls cuda_inference_start with prompt = longer-than-context as "long"
+    And the host frees job "long", if it started
+    And the host asks for every message
+    And the host calls cuda_unload_model
+    And the host calls cuda_destroy
+    Then the process goes on
 
   @ERR-09
   Scenario Outline: without error_code the failure value still comes back, and nothing is leaked

@@ -100,3 +100,44 @@ Feature: injected faults
       | FAULT-02 |
       | FAULT-03 |
       | FAULT-06 |
+
+  @FAULT-07
+  Scenario Outline: a job that <fault> struck goes on where it was, or not at all
+    Given a profile that can inject <fault>
+    And a loaded model
+    When the host calls cuda_inference_start with max_tokens = 24 as "hit"
+    And the host takes 3 tokens of job "hit", if it started
+    And the fault is injected
+    And the host takes 4 tokens of job "hit", if it started
+    And the fault is cleared
+    And the host takes 8 tokens of job "hit", if it started
+    And the host frees job "hit", if it started
+    Then the process goes on
+    And a normal job works
+
+    Examples:
+      | fault    |
+      | FAULT-02 |
+      | FAULT-03 |
+      | FAULT-06 |
+
+  Scenario Outline: <what> in a job on a <architecture> model
+    Given a profile that can inject <fault>
+    And a library that runs "<architecture>" models
+    And a loaded model
+    When the host takes all tokens of a job as "usual", unless the fault is there from the start
+    And the fault is injected
+    And the host calls cuda_inference_start as "hit"
+    And the host takes tokens of job "hit" until a call gives none
+    Then the call returns false with <code>
+
+    @FAULT-02
+    Examples: launch
+      | fault    | architecture | code                            | what                        |
+      | FAULT-02 | gpt2         | CUDA_ERROR_KERNEL_LAUNCH_FAILED | a kernel that cannot launch |
+      | FAULT-02 | phi3         | CUDA_ERROR_KERNEL_LAUNCH_FAILED | a kernel that cannot launch |
+
+    @FAULT-03
+    Examples: execution
+      | fault    | architecture | code                            | what                        |
+      | FAULT-03 | gpt2         | CUDA_ERROR_INFERENCE_FAILED     | a kernel that fails         |

@@ -77,3 +77,10 @@ Feature: health checks
       | temperature |
       | 0.0         |
       | 1.4         |
+
+  @HEALTH-03
+  Scenario: checks between a refused buffer and the next call change nothing
+    Given a loaded model
+    When the host generates 16 tokens as "roomy"
+    And the host generates the same tokens with buffers one byte too small, then exactly large enough
+    Then checks between a refusal and the next call change nothing

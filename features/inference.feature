@@ -20,6 +20,8 @@ Feature: inference
 
     Examples: sampled jobs, which may end at once
       | parameter   | value      | answer        |
+      | temperature | 1e-45      | true or false |
+      | temperature | 1e-40      | true or false |
       | temperature | 1e-30      | true or false |
       | temperature | 0.7        | true or false |
       | temperature | 1.0        | true or false |
@@ -135,6 +137,28 @@ Feature: inference
       | "<s></s><unk>[INST]"          |
       | "0123456789"                 |
       | "%s%n%d"                     |
+      | "{U+FEFF}byte order mark"    |
+      | "{U+FFFE}"                   |
+      | "{U+FFFF}"                   |
+      | "{U+10FFFF}"                 |
+
+  @INF-04
+  Scenario: prompts of every number of tokens work, where a batch or a block is just full too
+    Given a loaded model
+    When the host takes 2 tokens of jobs whose prompts have 1 to 33, 62 to 66 and 126 to 130 words
+    Then every prompt was taken
+
+  @UTF8-03
+  Scenario: prompts of many characters beyond ASCII work
+    Given a loaded model
+    When the host takes 2 tokens of jobs whose prompts have 8, 33, 65 and 100 characters of 2, 3 and 4 bytes
+    Then every prompt was taken
+
+  @UTF8-03
+  Scenario: prompts with a character across the end of a piece of 64, 128 or 256 bytes work
+    Given a loaded model
+    When the host takes 2 tokens of jobs whose prompts have a character across byte 64, 128 and 256
+    Then every prompt was taken
 
   @INF-04
   Scenario: an empty prompt starts a job that works, or is refused
@@ -158,6 +182,11 @@ Feature: inference
       | prompt                     |
       | "{FF}"                     |
       | "{C3}"                     |
+      | "{E3}"                     |
+      | "{F0}"                     |
+      | "{F0 9F}"                  |
+      | "{F0 9F 98}"               |
+      | "cut short {F0}"           |
       | "abc{80}def"               |
       | "{ED A0 80}"             |
       | "{F4 90 80 80}"         |
@@ -208,6 +237,34 @@ Feature: inference
       | 2     |
       | 7     |
       | 100   |
+
+  @INF-07
+  Scenario Outline: a job that ends by itself has ended for good
+    Given a loaded model "tiny-llama-eos" of the suite's own
+    When the host calls cuda_inference_start with prompt = <prompt>, max_tokens = 64
+    And the host takes the rest
+    And the host calls cuda_inference_next_token 4 times
+    Then the call returns false with CUDA_SUCCESS
+
+    Examples: prompts after which the model ends, and after how many tokens
+      | prompt        | tokens |
+      | "and then"    | 3      |
+      | "One"         | 4      |
+      | "Bye"         | 1      |
+      | "Hello world" | 0      |
+
+  @INF-07
+  Scenario Outline: a sampled job that ends by itself has ended for good
+    Given a loaded model
+    When the host calls cuda_inference_start with max_tokens = 100, temperature = 2.0, seed = <seed>
+    And the host takes the rest
+    And the host calls cuda_inference_next_token 4 times
+    Then the call returns false with CUDA_SUCCESS
+
+    Examples:
+      | seed |
+      | 1    |
+      | 2    |
 
   @INF-08
   Scenario: an error is false with a code, and not the end
@@ -352,6 +409,13 @@ Feature: inference
   Scenario: fifty jobs in a row leak nothing
     Given a loaded model
     When the host runs 50 rounds of: job
+    Then process VRAM usage does not grow
+    And model VRAM usage does not grow
+
+  @INF-14
+  Scenario: fifty jobs on a model of odd sizes leak nothing
+    Given a loaded model "tiny-llama-runs" of the suite's own
+    When the host runs 50 rounds of: job, job freed midway
     Then process VRAM usage does not grow
     And model VRAM usage does not grow
 

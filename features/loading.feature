@@ -15,7 +15,9 @@ Feature: loading models
     And a context
     When the host calls cuda_load_model
     Then the call returns a handle with CUDA_SUCCESS
-    When the host generates 4 tokens
+    When the host calls cuda_model_get_vram_usage
+    And the host calls cuda_get_vram_usage
+    And the host generates 4 tokens
     Then the text "text" ends cleanly
 
     Examples:
@@ -72,6 +74,15 @@ Feature: loading models
       | very-long-name |
 
   @LOAD-02
+  Scenario: a missing file is refused on the second device too
+    Given a second device
+    And a context on device 1
+    When the host calls cuda_load_model with model_path = missing-file
+    Then the call returns NULL with CUDA_ERROR_MODEL_LOAD_FAILED
+    When the host calls cuda_load_model with model_path = wrong-magic-ggml
+    Then the call returns NULL with CUDA_ERROR_MODEL_LOAD_FAILED
+
+  @LOAD-02
   Scenario Outline: a path that names nothing is refused
     Given a context
     When the host calls cuda_load_model with model_path = <path>
@@ -102,6 +113,14 @@ Feature: loading models
     Given a context
     When the host runs 40 rounds of: refused loads of every kind
     Then process VRAM usage does not grow
+    When the host calls cuda_load_model
+    Then the call returns a handle with CUDA_SUCCESS
+
+  @LOAD-08
+  Scenario: loads that NULL has refused took nothing
+    Given a context
+    When the host runs 40 rounds of: loads with one NULL
+    Then process VRAM usage does not grow
 
   @LOAD-09
   Scenario: fifty loads and unloads leak nothing
@@ -114,6 +133,32 @@ Feature: loading models
     Given a context
     When the host runs 50 rounds of: load, job on the loaded model, unload
     Then process VRAM usage does not grow
+
+  @LOAD-09
+  Scenario: loads and unloads on the second device leak nothing
+    Given a second device
+    And a context on device 1
+    When the host runs 40 rounds of: load, job on the loaded model, unload
+    Then process VRAM usage does not grow
+
+  @LOAD-09
+  Scenario: loads and unloads of a model of odd sizes leak nothing
+    Given a loaded model "tiny-llama-runs" of the suite's own
+    When the host runs 40 rounds of: second model, unload
+    Then process VRAM usage does not grow
+
+  @LOAD-09
+  Scenario Outline: loads and unloads of a model of every architecture leak nothing
+    Given a library that runs "<architecture>" models
+    And a context
+    When the host runs 40 rounds of: load, job on the loaded model, unload
+    Then process VRAM usage does not grow
+
+    Examples:
+      | architecture |
+      | gpt2         |
+      | qwen2        |
+      | phi3         |
 
   @LOAD-09
   Scenario: models that come and go beside another leak nothing
@@ -140,6 +185,8 @@ Feature: loading models
       | overwritten |
       | truncated   |
       | deleted     |
+      | overwritten with another model |
+      | replaced by another model |
 
   @LOAD-10
   Scenario Outline: the file may change before the first job, the model does not
@@ -158,6 +205,57 @@ Feature: loading models
       | overwritten |
       | truncated   |
       | deleted     |
+      | overwritten with another model |
+      | replaced by another model |
+
+  @LOAD-10
+  Scenario Outline: a model of every architecture goes on without its file
+    Given a model file of its own, of a model of "<architecture>"
+    And a loaded model
+    When the host generates 8 tokens as "before"
+    And the model file is deleted
+    And the host generates 8 tokens as "after"
+    Then the texts "before" and "after" are the same
+
+    Examples:
+      | architecture |
+      | gpt2         |
+      | qwen2        |
+      | phi3         |
+
+  @LOAD-02
+  Scenario Outline: a file that has gone since it was loaded is refused, <while>
+    Given a model file of its own
+    And a loaded model
+    When the host generates 4 tokens
+    And the host <first>
+    And the model file is deleted
+    And the host calls cuda_init as "other"
+    And the host calls cuda_load_model with ctx = other as "again"
+    Then the call returns NULL with CUDA_ERROR_MODEL_LOAD_FAILED
+
+    Examples:
+      | while                     | first                   |
+      | while its model lives     | calls cuda_get_device_count |
+      | after its model           | calls cuda_unload_model |
+
+  @LOAD-03
+  Scenario Outline: a file that was spoilt since it was loaded is refused, <while>
+    Given a model file of its own
+    And a loaded model
+    When the host generates 4 tokens
+    And the host <first>
+    And the model file is <changed>
+    And the host calls cuda_init as "other"
+    And the host calls cuda_load_model with ctx = other as "again"
+    Then the call returns NULL with CUDA_ERROR_MODEL_LOAD_FAILED
+
+    Examples:
+      | while                     | first                       | changed     |
+      | while its model lives     | calls cuda_get_device_count | overwritten |
+      | while its model lives     | calls cuda_get_device_count | truncated   |
+      | after its model           | calls cuda_unload_model     | overwritten |
+      | after its model           | calls cuda_unload_model     | truncated   |
 
   @LOAD-11
   Scenario: the file is neither held open nor written
@@ -171,6 +269,20 @@ Feature: loading models
     When the host calls cuda_unload_model
     And the host calls cuda_destroy
     Then the model file is unchanged
+
+  @LOAD-11
+  Scenario Outline: the file of a model of every architecture is not held open
+    Given a library that runs "<architecture>" models
+    And a loaded model
+    When the host looks at the open descriptors
+    Then the model file is not held open
+
+    Examples:
+      | architecture |
+      | llama        |
+      | gpt2         |
+      | qwen2        |
+      | phi3         |
 
   @LOAD-12
   Scenario: a second model in one context works or is refused, and the first is not harmed
@@ -202,6 +314,26 @@ Feature: loading models
     Then the call returns true with CUDA_SUCCESS
     When the host generates 12 tokens as "after"
     Then the texts "first" and "after" are the same
+
+  @LOAD-12
+  Scenario: a second model of another architecture does not harm the first
+    Given a library that runs "gpt2" models
+    And a loaded model
+    When the host generates 12 tokens as "before"
+    And the host calls cuda_load_model with model_path = tiny-llama as "second"
+    And the host generates 12 tokens as "beside"
+    Then the texts "before" and "beside" are the same
+
+  @LOAD-12
+  Scenario: a third model in one context works or is refused, and the first is not harmed
+    Given a loaded model
+    And a second model, if the library takes one
+    When the host generates 12 tokens as "before"
+    And the host calls cuda_load_model as "third"
+    And the host generates 12 tokens as "beside"
+    And the host generates 12 tokens with model = second as "second"
+    Then the texts "before" and "beside" are the same
+    And the texts "before" and "second" are the same
 
   @LOAD-12
   Scenario: a second model outlives the first

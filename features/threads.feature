@@ -59,3 +59,25 @@ Feature: threads
     And the host takes 5 tokens as "head"
     And another thread takes the rest of the job as "tail"
     Then the text "alone" is the text "head" and the text "tail"
+
+  @THR-04
+  Scenario: a model whose thread has ended goes on
+    Given a model that a thread has loaded which has ended since
+    When the host calls cuda_inference_start
+    Then the call returns a handle with CUDA_SUCCESS
+    When the host calls cuda_inference_free
+    And the host generates 16 tokens as "here"
+    And another thread generates on the model as "there"
+    Then the texts "here" and "there" are the same
+
+  @THR-04
+  Scenario: jobs that are freed on another thread give their memory back
+    Given a loaded model
+    When the host runs 40 rounds of: job freed on another thread
+    Then process VRAM usage does not grow
+
+  @THR-04
+  Scenario: models that are unloaded on another thread give their memory back
+    Given a context
+    When the host runs 40 rounds of: load, job on the loaded model, unload on another thread
+    Then process VRAM usage does not grow

@@ -18,6 +18,20 @@ Feature: text is UTF-8
       | 2.0         | 4    |
       | 2.0         | 5    |
 
+  @UTF8-01 @UTF8-04
+  Scenario Outline: bytes that are no text stay out of it
+    Given a loaded model "tiny-llama-bytes" of the suite's own
+    When the host generates 200 tokens from <prompt> with temperature = <temperature>, seed = 5
+    Then every token is valid UTF-8 [UTF8-01]
+    And no replacement character is made up [UTF8-04]
+
+    Examples:
+      | prompt     | temperature |
+      | "Hello"    | 0.0         |
+      | "Hello"    | 1.0         |
+      | "One more" | 1.0         |
+      | "Bytes"    | 2.0         |
+
   @UTF8-02
   Scenario Outline: code points that tokens split arrive whole, once, and in the call that completes them
     Given a loaded model "<model>" whose greedy texts are known

@@ -311,6 +311,14 @@ impl Conversation {
         debug_assert!(self.oracle.is_none());
     }
 
+    /// Forgets what is known of a file that gets another content.
+    pub fn forget_file(&mut self, path: &[u8]) {
+        self.private_models.remove(path);
+        if let Some(oracle) = &mut self.oracle {
+            oracle.forget_file(path);
+        }
+    }
+
     /// Judges a statement of the scenario; a wrong one ends it.
     ///
     /// # Errors

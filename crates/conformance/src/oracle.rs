@@ -149,6 +149,12 @@ impl Oracle {
         Self { facts, ..Self::default() }
     }
 
+    /// Forgets what is known of a file, because another content lies there from now on. Models that are loaded already
+    /// stay known.
+    pub fn forget_file(&mut self, path: &[u8]) {
+        self.facts.models.remove(path);
+    }
+
     /// A judge that knows texts and refusals as well.
     pub fn with_reference(facts: Facts, reference: Reference) -> Self {
         Self { facts, reference: Some(reference), ..Self::default() }

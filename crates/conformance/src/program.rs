@@ -183,6 +183,16 @@ pub enum FileAction {
     Overwrite {
         path: Vec<u8>,
     },
+    /// Give `path` the content of the file `from`, in place (same inode).
+    Copy {
+        path: Vec<u8>,
+        from: Vec<u8>,
+    },
+    /// Put a copy of the file `from` in the place of `path` (another inode).
+    Replace {
+        path: Vec<u8>,
+        from: Vec<u8>,
+    },
     Truncate {
         path: Vec<u8>,
         length: u64,

@@ -11,6 +11,7 @@ mod invariants;
 pub mod jobs;
 mod known;
 mod malformed;
+mod prompts;
 pub mod rounds;
 mod sequences;
 mod sweeps;

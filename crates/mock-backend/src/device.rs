@@ -42,6 +42,7 @@ pub fn open(id: i32) -> Result<Arc<Ledger>, ErrorCode> {
     let id = match id {
         i32::MIN if defect::on(Defect::NegativeIsADevice) => 0,
         id if defect::on(Defect::CountIsADevice) && id as usize == devices.len() => id - 1,
+        id if defect::on(Defect::PackedDevice) && id >= 1 << 16 => id & 0xffff,
         id => id,
     };
     let index = usize::try_from(id).map_err(|_| ErrorCode::InvalidDevice)?;

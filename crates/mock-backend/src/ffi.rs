@@ -138,6 +138,7 @@ pub unsafe extern "C" fn cuda_load_model(
             return Err(ErrorCode::ModelLoadFailed);
         }
         if model_path.is_null() || (vram_bytes_used.is_null() && usage_needed) {
+            defect::boundary::null_in_load(&context.0);
             return Err(ErrorCode::InvalidParameter);
         }
         // SAFETY: not NULL, so a NUL-terminated string (module header).
@@ -146,12 +147,14 @@ pub unsafe extern "C" fn cuda_load_model(
             defect::peep(path.as_ptr().cast(), path.to_bytes().len() + 64);
         }
         let path = Path::new(OsStr::from_bytes(path.to_bytes()));
+        defect::boundary::path_taken(path);
         defect::boundary::loading(&context.0)?;
         let model = Model::load(path, &context.0).map_err(|error| {
             if defect::on(Defect::UsageOfFailedLoad) {
                 // SAFETY: not NULL, so room for a u64 (module header).
                 unsafe { vram_bytes_used.write(4096) };
             }
+            defect::boundary::shape_refused(&error, &context.0);
             defect::boundary::load_failed(path, &context.0, error.code())
         })?;
         defect::boundary::loaded(&context.0, error_code);

@@ -182,6 +182,11 @@ impl Job {
         (self.taken, self.ended, &self.model)
     }
 
+    /// Whether the model ended it before its limit, as a defect asks.
+    pub(crate) fn ended_early(&self) -> bool {
+        self.ended && self.taken < self.limit
+    }
+
     /// What deep defects know it by.
     pub(crate) fn number(&self) -> u64 {
         self.number

@@ -604,6 +604,15 @@ fn change_file(action: &FileAction) {
         FileAction::Truncate { path: at, length } => {
             std::fs::File::options().write(true).open(path(at)).and_then(|file| file.set_len(*length))
         }
+        FileAction::Copy { path: at, from } => {
+            std::fs::read(path(from)).and_then(|bytes| std::fs::write(path(at), bytes))
+        }
+        FileAction::Replace { path: at, from } => {
+            let new = path(at).with_extension("new");
+            std::fs::read(path(from))
+                .and_then(|bytes| std::fs::write(&new, bytes))
+                .and_then(|()| std::fs::rename(&new, path(at)))
+        }
         FileAction::Delete { path: at } => std::fs::remove_file(path(at)),
     };
 }

@@ -155,6 +155,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+impl Config {
+    /// Whether a tool watches the library's memory already, or stands in for the C library's allocator.
+    pub fn is_watched(&self) -> bool {
+        let tool = &self.instrument;
+        !tool.wrapper.is_empty()
+            || tool.environment.iter().chain(&self.environment).any(|(name, _)| name == "LD_PRELOAD")
+    }
+}
+
 impl Executor {
     /// An executor; nothing is started yet.
     pub fn new(config: Config) -> Arc<Self> {

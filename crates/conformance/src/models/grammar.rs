@@ -77,7 +77,9 @@ impl Grammar<'_> {
         for factor in &mut factors[RANDOM..] {
             *factor = random.sign();
         }
+        let spoils = self.recipe.scales.spoil && token.bytes.iter().any(|byte| *byte >= 0x80);
         match class(token) {
+            Class::Unwanted if spoils => {}
             Class::Unwanted => factors[UNWANTED] = 1.0,
             Class::Continues => factors[CONTINUES] = 1.0,
             Class::Whole | Class::Begins(_) => {}

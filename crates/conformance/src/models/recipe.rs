@@ -106,6 +106,9 @@ pub struct Scales {
     pub noise: f64,
     /// Added to the logit of the end of the sequence.
     pub end: f64,
+    /// Whether bytes beyond ASCII that spoil text, which are held down otherwise, come as often as others.
+    #[serde(default)]
+    pub spoil: bool,
 }
 
 /// A prompt whose greedy continuation ends by itself.

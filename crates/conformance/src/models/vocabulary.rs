@@ -10,6 +10,10 @@ use super::gguf::Value;
 pub enum VocabularyKind {
     /// `tokenizer.ggml.model` = `gpt2`: 256 byte tokens, merges, two control tokens.
     ByteLevel,
+    /// The same with tokens of up to 64 bytes, which are runs of one character.
+    LongTokens,
+    /// As many tokens as `byte-level`, but the merged ones stand in the opposite order.
+    TurnedAround,
     /// `tokenizer.ggml.model` = `llama`: three control tokens, 256 byte tokens, scored pieces.
     SentencePieces,
 }
@@ -23,6 +27,22 @@ const MERGES: [&str; 62] = [
     "o m", "v e", "Ġb e", "Ġs t", "r o", "i on", "ou r", "l o", "Ġw or", "l d", "Ġwor ld", "H e", "ll o",
     "He llo", "Ġ Ð", "Ã ©", "ä ¸", "å Ľ", "ð Ł", "Ġ ð",
 ];
+
+/// Characters that long tokens are runs of, and how often a run is doubled. With these the rows of the vocabulary take
+/// no multiple of 256 bytes, whatever their type.
+const RUNS: [(char, usize); 3] = [('-', 6), ('=', 6), ('*', 5)];
+
+/// The merges of a byte-level vocabulary.
+fn merges(kind: VocabularyKind) -> Vec<String> {
+    let runs = RUNS.iter().flat_map(|(character, times)| {
+        (0..*times).map(|time| {
+            let half = character.to_string().repeat(1 << time);
+            format!("{half} {half}")
+        })
+    });
+    let long = kind == VocabularyKind::LongTokens;
+    MERGES.iter().map(ToString::to_string).chain(runs.filter(|_| long)).collect()
+}
 
 /// The pieces of the SentencePiece vocabulary beyond single characters, best first.
 const PIECES: [&str; 48] = [
@@ -63,7 +83,9 @@ pub(super) struct Vocabulary {
 impl Vocabulary {
     pub(super) fn new(kind: VocabularyKind) -> Self {
         match kind {
-            VocabularyKind::ByteLevel => byte_level(),
+            VocabularyKind::ByteLevel | VocabularyKind::LongTokens | VocabularyKind::TurnedAround => {
+                byte_level(kind)
+            }
             VocabularyKind::SentencePieces => sentence_pieces(),
         }
     }
@@ -74,12 +96,12 @@ impl Vocabulary {
         let tokens = self.tokens.iter().map(|token| text(&token.text)).collect();
         let types = self.tokens.iter().map(|token| Value::I32(token.kind as i32)).collect();
         let mut metadata = match self.kind {
-            VocabularyKind::ByteLevel => vec![
+            VocabularyKind::ByteLevel | VocabularyKind::LongTokens | VocabularyKind::TurnedAround => vec![
                 ("model", text("gpt2")),
                 ("pre", text("gpt-2")),
                 ("tokens", Value::List(tokens)),
                 ("token_type", Value::List(types)),
-                ("merges", Value::List(MERGES.iter().map(|merge| text(merge)).collect())),
+                ("merges", Value::List(merges(self.kind).iter().map(|merge| text(merge)).collect())),
             ],
             VocabularyKind::SentencePieces => vec![
                 ("model", text("llama")),
@@ -120,10 +142,14 @@ fn token(text: impl Into<String>, bytes: Vec<u8>, kind: TokenKind, score: f32) -
     Token { text: text.into(), bytes, kind, score }
 }
 
-fn byte_level() -> Vocabulary {
+fn byte_level(kind: VocabularyKind) -> Vocabulary {
     let mut tokens: Vec<Token> =
         (0..=255).map(|byte| token(shown(byte), vec![byte], TokenKind::Normal, 0.0)).collect();
-    for merge in MERGES {
+    let mut joined = merges(kind);
+    if kind == VocabularyKind::TurnedAround {
+        joined.reverse();
+    }
+    for merge in joined {
         let text = merge.replace(' ', "");
         let bytes = unshown(&text);
         tokens.push(token(text, bytes, TokenKind::Normal, 0.0));
@@ -131,7 +157,7 @@ fn byte_level() -> Vocabulary {
     let bos = u32::try_from(tokens.len()).unwrap_or(0);
     tokens.push(token("<|begin_of_text|>", Vec::new(), TokenKind::Control, 0.0));
     tokens.push(token("<|end_of_text|>", Vec::new(), TokenKind::Control, 0.0));
-    Vocabulary { kind: VocabularyKind::ByteLevel, tokens, bos, eos: bos + 1 }
+    Vocabulary { kind, tokens, bos, eos: bos + 1 }
 }
 
 fn sentence_pieces() -> Vocabulary {
@@ -169,9 +195,10 @@ mod tests {
 
     #[test]
     fn every_merge_joins_two_tokens_to_a_third() {
-        let vocabulary = Vocabulary::new(VocabularyKind::ByteLevel);
+        let vocabulary = Vocabulary::new(VocabularyKind::LongTokens);
         let texts: Vec<&str> = vocabulary.tokens.iter().map(|token| token.text.as_str()).collect();
-        for (rank, merge) in MERGES.iter().enumerate() {
+        assert!(texts.contains(&"-".repeat(64).as_str()));
+        for (rank, merge) in merges(VocabularyKind::LongTokens).iter().enumerate() {
             let (left, right) = merge.split_once(' ').unwrap();
             let earlier = &texts[..256 + rank];
             assert!(earlier.contains(&left) && earlier.contains(&right), "{merge}");
@@ -194,7 +221,7 @@ mod tests {
 
     #[test]
     fn tokens_are_distinct_and_no_cjk_or_emoji_is_whole() {
-        for kind in [VocabularyKind::ByteLevel, VocabularyKind::SentencePieces] {
+        for kind in [VocabularyKind::ByteLevel, VocabularyKind::LongTokens, VocabularyKind::SentencePieces] {
             let vocabulary = Vocabulary::new(kind);
             let texts: HashSet<&str> = vocabulary.tokens.iter().map(|token| token.text.as_str()).collect();
             assert_eq!(texts.len(), vocabulary.tokens.len());

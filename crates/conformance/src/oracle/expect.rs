@@ -191,7 +191,7 @@ pub fn judge(
             verdicts
                 .judge(requirement, success || permitted(codes), || tell(observation, expected.to_string()));
             if what.is_empty() {
-                return not_utf8(observation, call, returned, verdicts);
+                return not_utf8(observation, call, returned, state, verdicts);
             }
             if !success && call.code() == Some(Out::Null) && requirement != "ERR-09" {
                 // Refused for want of a place for the code, perhaps: that tells nothing about this choice.
@@ -208,17 +208,30 @@ pub fn judge(
         }
         Open => {}
     }
-    not_utf8(observation, call, returned, verdicts);
+    not_utf8(observation, call, returned, state, verdicts);
 }
 
 /// A prompt that is not UTF-8: refusing it with 5 is a SHOULD, not refusing it is harmless if the text is valid.
-fn not_utf8(observation: &Observation, call: &Call, returned: &Returned, verdicts: &mut Verdicts) {
-    let Call::Start { model: Handle::Slot(_), prompt: Text::Bytes(prompt), .. } = call else { return };
+fn not_utf8(
+    observation: &Observation,
+    call: &Call,
+    returned: &Returned,
+    state: &State,
+    verdicts: &mut Verdicts,
+) {
+    let Call::Start { model, prompt: Text::Bytes(prompt), max_tokens, .. } = call else { return };
+    let Some(known) = state.model(*model) else { return };
     let prompt = prompt.split(|&byte| byte == 0).next().unwrap_or_default();
     if std::str::from_utf8(prompt).is_ok() {
         return;
     }
-    let refused = returned.handle().is_none() && returned.written_code().is_none_or(|code| code == 5);
+    // Where the job may be refused for other reasons as well, the library may see those first.
+    let bytes = prompt.len() as u64 + 2 + (*max_tokens).max(0) as u64;
+    let long = known.facts.as_ref().is_none_or(|facts| bytes > facts.context_length);
+    let beside = !state.jobs.is_empty() || state.models.len() > 1;
+    let codes: &[i32] = if long || beside { &[2, 4, 5, 99] } else { &[5] };
+    let refused =
+        returned.handle().is_none() && returned.written_code().is_none_or(|code| codes.contains(&code));
     verdicts.judge_at(id("INF-05"), Level::Should, refused, || {
         tell(observation, "NULL with CUDA_ERROR_INVALID_PARAMETER (5), as the prompt is not UTF-8")
     });

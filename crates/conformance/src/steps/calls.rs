@@ -241,6 +241,10 @@ fn take_path(conversation: &Conversation, given: &mut Arguments) -> Result<Text,
                 ),
             })?
         }
+        // A model of the suite's own, by its name.
+        other if crate::models::Recipe::names().any(|name| name == other) => {
+            setting.store.path(other).map_err(|error| broken(&error))?
+        }
         other => setting.store.malformed_path(other).map_err(|error| broken(&error))?,
     };
     Ok(Text::Bytes(bytes(&path)))

@@ -11,9 +11,9 @@ use crate::program::{FileAction, Op};
 use crate::setting::bytes;
 use crate::trace::Outcome;
 
-#[given("a model file of its own")]
-async fn own_file(conversation: &mut Conversation) -> Result<(), String> {
-    let step = copy(conversation);
+#[given(regex = r#"^a model file of its own(?:, of a model of "([\w-]+)")?$"#)]
+async fn own_file(conversation: &mut Conversation, architecture: String) -> Result<(), String> {
+    let step = copy_of(conversation, &architecture);
     report(conversation, step)
 }
 
@@ -37,7 +37,9 @@ async fn unreadable(conversation: &mut Conversation) -> Result<(), String> {
     report(conversation, step)
 }
 
-#[when(regex = r"^the model file is (overwritten|truncated|deleted)$")]
+#[when(
+    regex = r"^the model file is (overwritten|overwritten with another model|replaced by another model|truncated|deleted)$"
+)]
 async fn harm(conversation: &mut Conversation, how: String) -> Result<(), String> {
     let step = change(conversation, &how).await;
     report(conversation, step)
@@ -62,8 +64,18 @@ async fn unchanged(conversation: &mut Conversation, requirement: String) -> Resu
 }
 
 fn copy(conversation: &mut Conversation) -> Step {
+    copy_of(conversation, "")
+}
+
+/// A copy of the model of an architecture, or of the default one.
+fn copy_of(conversation: &mut Conversation, architecture: &str) -> Step {
     let setting = conversation.setting()?;
-    let Some(model) = setting.model() else { return Err(Stop::Blocked("there is no model".to_owned())) };
+    let model = match architecture {
+        "" => setting.model().ok_or_else(|| Stop::Blocked("there is no model".to_owned()))?,
+        _ => setting.model_of(architecture).ok_or_else(|| {
+            Stop::NotApplicable(format!("no {architecture} model is named that the library runs"))
+        })?,
+    };
     let folder = tempfile::Builder::new()
         .prefix("model-")
         .tempdir_in(&setting.scratch)
@@ -156,16 +168,27 @@ fn lock_away(conversation: &mut Conversation) -> Step {
 async fn change(conversation: &mut Conversation, how: &str) -> Step {
     let path = conversation.model_file.clone().map(|path| bytes(&path));
     let path = path.ok_or_else(|| Stop::Broken("the scenario has no model file of its own".to_owned()))?;
+    conversation.forget_file(&path);
     let action = match how {
         "overwritten" => FileAction::Overwrite { path },
+        "overwritten with another model" => FileAction::Copy { path, from: another_model(conversation)? },
+        "replaced by another model" => FileAction::Replace { path, from: another_model(conversation)? },
         "truncated" => FileAction::Truncate { path, length: 64 },
         _ => FileAction::Delete { path },
     };
     conversation.run(vec![Op::File(action)]).await.map(drop)
 }
 
+/// A valid model with a vocabulary that no default model has.
+fn another_model(conversation: &Conversation) -> Result<Vec<u8>, Stop> {
+    let path = conversation.setting()?.store.path("tiny-llama-spm");
+    path.map(|path| bytes(&path)).map_err(|error| Stop::Broken(error.to_string()))
+}
+
 fn judge_held(conversation: &mut Conversation, requirement: Option<&str>) -> Step {
-    let path = conversation.model_file.clone().unwrap_or_default().to_string_lossy().into_owned();
+    let path = conversation.model_file.clone().unwrap_or_default();
+    // Descriptors and mappings are shown by the path without links.
+    let path = path.canonicalize().unwrap_or(path).to_string_lossy().into_owned();
     let Some(measured) = conversation.measured.last().cloned() else {
         return Err(Stop::Blocked("the process could not be looked at".to_owned()));
     };

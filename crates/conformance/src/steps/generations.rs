@@ -64,6 +64,18 @@ async fn new_process(conversation: &mut Conversation) {
     conversation.step_done();
 }
 
+/// The C library fills memory that it gives out, and memory that it takes back, with bytes that hang on this one.
+#[when(
+    regex = r"^the host uses the library in a new process whose allocator fills memory with 0x([0-9a-f]{2})$"
+)]
+async fn filled_process(conversation: &mut Conversation, byte: String) {
+    conversation.end_session().await;
+    conversation.options.fresh = true;
+    let byte = u8::from_str_radix(&byte, 16).unwrap_or(0x5a);
+    conversation.options.environment.push(("MALLOC_PERTURB_".to_owned(), byte.to_string()));
+    conversation.step_done();
+}
+
 /// How the tokens of a job are fetched.
 pub struct Fetch {
     /// Bytes of the buffer.

@@ -69,6 +69,30 @@ async fn low_inputs(conversation: &mut Conversation) {
     conversation.step_done();
 }
 
+#[given("a process whose allocator checks every block that is freed")]
+async fn checked_heap(conversation: &mut Conversation) -> Result<(), String> {
+    let step = check_heap(conversation);
+    report(conversation, step)
+}
+
+/// The C library's own checks of its heap: a block that was written past its end, or freed twice, ends the process.
+fn check_heap(conversation: &mut Conversation) -> Step {
+    const CHECKER: &str = "libc_malloc_debug.so.0";
+    const FOLDERS: [&str; 4] = ["/lib/x86_64-linux-gnu", "/lib/aarch64-linux-gnu", "/lib64", "/usr/lib"];
+    if !FOLDERS.iter().any(|folder| std::path::Path::new(folder).join(CHECKER).exists()) {
+        return Err(Stop::NotApplicable(format!("this machine has no {CHECKER}, which is part of glibc")));
+    }
+    if conversation.setting()?.executor.config().is_watched() {
+        return Err(Stop::NotApplicable("a tool watches the heap already".to_owned()));
+    }
+    let variables = [("LD_PRELOAD", CHECKER), ("MALLOC_CHECK_", "3")];
+    conversation
+        .options
+        .environment
+        .extend(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    Ok(())
+}
+
 fn or<'a>(text: &'a str, usual: &'a str) -> &'a str {
     if text.is_empty() { usual } else { text }
 }

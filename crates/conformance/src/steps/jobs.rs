@@ -190,6 +190,16 @@ async fn nothing_lost(conversation: &mut Conversation, requirement: String) -> R
     report(conversation, step)
 }
 
+#[then(regex = r"^checks between a refusal and the next call change nothing(?: \[([A-Z0-9]+-\d+)\])?$")]
+async fn not_disturbed(conversation: &mut Conversation, requirement: String) -> Result<(), String> {
+    let found = conversation.fit.disturbed.take();
+    let step = conversation.judge(named(&requirement), found.is_none(), || {
+        let (call, observed) = found.unwrap_or_default();
+        (call, "the token that the refused call would have given".to_owned(), observed)
+    });
+    report(conversation, step)
+}
+
 #[when(regex = r"^the host takes the tokens of jobs with buffers of every size from (\d+) to (\d+) bytes$")]
 async fn every_size(conversation: &mut Conversation, from: i32, to: i32) -> Result<(), String> {
     let mut step = Ok(());
@@ -447,7 +457,8 @@ fn judge_overrun(
     by_prompt: bool,
 ) -> Step {
     let Some(code) = generation.last_code else { return Ok(()) };
-    let count = generation.tokens.len();
+    // An empty text is a part of a token: a library may give as many of these as it likes.
+    let count = generation.tokens.iter().filter(|(text, _)| !text.is_empty()).count();
     let what = if by_prompt { "a prompt longer than the context" } else { "a job at the end of the context" };
     let how = match code {
         0 => "ends cleanly".to_owned(),
@@ -471,6 +482,7 @@ pub struct Fit {
     accepted: Odd,
     unfilled: Odd,
     lost: Odd,
+    disturbed: Odd,
 }
 
 async fn fit(conversation: &mut Conversation) -> Step {
@@ -483,8 +495,9 @@ async fn fit(conversation: &mut Conversation) -> Step {
     // The last token that can be refused is the last of the job, so that a refusal at its very end is tried too.
     let last = roomy.tokens.iter().rposition(|(text, _)| !text.is_empty());
     let tokens = &roomy.tokens[..last.map_or(roomy.tokens.len(), |at| at + 1)];
-    // First with exact sizes alone, then with a refusal before each token.
-    for refuse in [false, true] {
+    // First with exact sizes alone, then with a refusal before each token, then with checks behind the refusal as well.
+    let ctx = conversation.named(Kind::Context, "context");
+    for (refuse, check) in [(false, false), (true, false), (true, true)] {
         let bind = conversation.bind(Kind::Job, "exact");
         let result = Handle::Slot(bind);
         let (prompt, max_tokens) = (Text::new(conversation.prompt()?), tokens.len().max(1) as i32);
@@ -499,6 +512,12 @@ async fn fit(conversation: &mut Conversation) -> Step {
             };
             if refuse && !text.is_empty() {
                 program.push(call(text.len()));
+            }
+            if check {
+                let health = ctx.map(|ctx| Op::Call(Call::CheckHealth { ctx, code: Out::Given }));
+                program.extend(health);
+                program.push(Op::Call(Call::CheckResidency { model, code: Out::Given }));
+                program.push(Op::Call(Call::VramUsage { model }));
             }
             program.push(call(text.len() + 1));
         }
@@ -527,8 +546,14 @@ async fn fit(conversation: &mut Conversation) -> Step {
                     && got.index.is_none_or(|i| i == at as i32)
             });
             if !same {
-                let odd = if refuse { &mut conversation.fit.lost } else { &mut conversation.fit.unfilled };
-                *odd = tell(exact);
+                // What is lost without checks is no fault of theirs.
+                let fit = &mut conversation.fit;
+                match (refuse, check) {
+                    (false, _) => fit.unfilled = tell(exact),
+                    (true, false) => fit.lost = tell(exact),
+                    (true, true) if fit.lost.is_none() => fit.disturbed = tell(exact),
+                    (true, true) => {}
+                }
                 break;
             }
         }

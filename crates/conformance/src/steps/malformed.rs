@@ -47,9 +47,14 @@ async fn load_each(conversation: &mut Conversation, item: &str) -> Step {
     }
     conversation.options.memory = Some(MEMORY);
     // All in one process; one that kills it is judged, and the rest goes on in the next.
+    let mut keeping = Vec::new();
     while !left.is_empty() {
-        let done = load_in_turn(conversation, &left).await?;
+        let done = load_in_turn(conversation, &left, &mut keeping).await?;
         left.drain(..done);
+        conversation.end_session().await;
+    }
+    for (model, path) in keeping {
+        confirm_kept(conversation, model, &path).await?;
         conversation.end_session().await;
     }
     // The findings are kept with the names of the files; the scenario has nothing left to say.
@@ -61,10 +66,12 @@ fn malformed_base(model: &Malformed) -> &'static str {
     if model.base.contains("gpt2") { "gpt2" } else { "llama" }
 }
 
-/// Loads the models one after the other in one context; returns how many were judged, at least one.
-async fn load_in_turn(
+/// Loads the models one after the other in one context; returns how many were judged, at least one. Those after whose
+/// refusal the process uses more than before go to `keeping`.
+async fn load_in_turn<'a>(
     conversation: &mut Conversation,
-    models: &[(&Malformed, Vec<u8>)],
+    models: &[(&'a Malformed, Vec<u8>)],
+    keeping: &mut Vec<(&'a Malformed, Vec<u8>)>,
 ) -> Result<usize, Stop> {
     let code = Out::Given;
     let bind_ctx = conversation.bind(Kind::Context, "context");
@@ -74,6 +81,8 @@ async fn load_in_turn(
     if opened.last().and_then(|init| init.returned()?.handle()).is_none() {
         return Err(Stop::Blocked("no context could be opened".to_owned()));
     }
+    let tolerance = conversation.setting()?.profile.tolerance.vram_bytes;
+    let mut before = None;
     for (at, (model, path)) in models.iter().enumerate() {
         let (bind_model, bind_job) = (conversation.fresh_slot(), conversation.fresh_slot());
         let (handle, result) = (Handle::Slot(bind_model), Handle::Slot(bind_job));
@@ -101,6 +110,7 @@ async fn load_in_turn(
                 Op::Drain { result, buffer: 1024, index: Out::Given, limit: 9, pause_us: 0 },
                 Op::Call(Call::Free { result }),
                 Op::Call(Call::UnloadModel { model: handle }),
+                Op::Call(Call::ProcessVramUsage { ctx }),
             ])
             .await?;
         let load = trace.iter().find(|one| matches!(one.call(), Some(Call::LoadModel { .. })));
@@ -111,8 +121,51 @@ async fn load_in_turn(
         if conversation.died {
             return Ok(at + 1);
         }
+        let after = trace.last().and_then(|query| query.returned()?.bytes());
+        let grew = before
+            .zip(after)
+            .is_some_and(|(before, after): (u64, u64)| after > before.saturating_add(tolerance));
+        if grew && refused(load) && keeping.len() < KEEPING {
+            keeping.push((*model, path.clone()));
+        }
+        before = after;
     }
     Ok(models.len())
+}
+
+/// Loads that are tried again because memory seems to stay behind, in one scenario.
+const KEEPING: usize = 3;
+/// How often: enough to tell steady growth from a first use.
+const AGAIN: u32 = 18;
+
+/// Judges whether each refusal of the same file takes more memory (LOAD-08): once may be a first use.
+async fn confirm_kept(conversation: &mut Conversation, model: &Malformed, path: &[u8]) -> Step {
+    let code = Out::Given;
+    let bind_ctx = conversation.bind(Kind::Context, "context");
+    let ctx = Handle::Slot(bind_ctx);
+    let bind = conversation.fresh_slot();
+    let load = Call::LoadModel { bind, ctx, path: Text::new(path), vram: Out::Given, code };
+    let round = vec![Op::Call(load), Op::Call(Call::ProcessVramUsage { ctx })];
+    let init = Op::Call(Call::Init { bind: bind_ctx, device: Device::Id(0), code });
+    let trace = conversation.run(vec![init, Op::Repeat(AGAIN, round)]).await?;
+    let usage: Vec<u64> = trace
+        .iter()
+        .filter(|one| matches!(one.call(), Some(Call::ProcessVramUsage { .. })))
+        .filter_map(|one| one.returned()?.bytes())
+        .collect();
+    let tolerance = conversation.setting()?.profile.tolerance.vram_bytes;
+    let grown = super::rounds::growth(&usage, tolerance);
+    conversation.verdicts.judge("LOAD-08", grown.is_none(), || {
+        let (from, to) = grown.unwrap_or_default();
+        let call = format!("{} refused loads of {} ({})", usage.len(), model.name, model.reason);
+        let observed = format!("process VRAM usage goes from {from} to {to} bytes");
+        (call, "process VRAM usage does not grow".to_owned(), observed)
+    });
+    Ok(())
+}
+
+fn refused(load: &Observation) -> bool {
+    load.returned().is_some_and(|returned| returned.handle().is_none())
 }
 
 fn judge(conversation: &mut Conversation, model: &Malformed, load: &Observation, trace: &[Observation]) {

@@ -36,7 +36,7 @@ async fn does_not_grow(
 }
 
 /// Malformed models that a reader gives up at different points of its work.
-const REFUSED: [&str; 8] = [
+const REFUSED: [&str; 11] = [
     "wrong-magic-ggml",
     "ends-in-the-metadata",
     "ends-in-the-tensors",
@@ -44,6 +44,9 @@ const REFUSED: [&str; 8] = [
     "ends-one-byte-early",
     "without-output-norm",
     "without-blk-1-attn-q",
+    "shape-of-half-rows",
+    "tensor-type-999",
+    "rows-of-a-quarter-block",
     "merge-of-unknown-tokens",
 ];
 
@@ -227,9 +230,13 @@ fn part_of_cycle(part: &str, stage: &Stage) -> Result<Vec<Op>, Stop> {
     let free = Op::Call(Call::Free { result });
     Ok(match part {
         "init" => vec![Op::Call(Call::Init { bind: context_slot, device: Device::Id(0), code })],
+        "init on device 1" => vec![Op::Call(Call::Init { bind: context_slot, device: Device::Id(1), code })],
         "destroy" => vec![Op::Call(Call::Destroy { ctx: own_context })],
         "load" => vec![load(keeper, path)],
         "load in own context" => vec![load(own_context, path)],
+        "unload on another thread" => {
+            vec![Op::Threads(vec![vec![Op::Call(Call::UnloadModel { model: own_model })]])]
+        }
         "unload" => vec![Op::Call(Call::UnloadModel { model: own_model })],
         "job" => vec![start(loaded()?, 6), take(7), free],
         "job on the loaded model" => vec![start(own_model, 6), take(7), free],
@@ -243,6 +250,7 @@ fn part_of_cycle(part: &str, stage: &Stage) -> Result<Vec<Op>, Stop> {
             }
             vec![empty, take(7), free]
         }
+        "job freed on another thread" => vec![start(loaded()?, 6), take(3), Op::Threads(vec![vec![free]])],
         "long job" => vec![start(loaded()?, 140), take(141), free],
         "second model" => vec![load(keeper, path)],
         "job freed at once" => vec![start(loaded()?, 16), free],
@@ -283,7 +291,30 @@ fn part_of_cycle(part: &str, stage: &Stage) -> Result<Vec<Op>, Stop> {
             };
             vec![write(inject), start(loaded()?, 16), take(17), free, write(clear)]
         }
-        "refused init" => vec![Op::Call(Call::Init { bind: context_slot, device: Device::Id(-1), code })],
+        "refused init" => vec![
+            Op::Call(Call::Init { bind: context_slot, device: Device::Id(-1), code }),
+            Op::Call(Call::DeviceCount),
+            Op::Call(Call::Init { bind: context_slot, device: Device::Count(0), code }),
+        ],
+        "loads with one NULL" => {
+            let no_place = Call::LoadModel {
+                bind: model_slot,
+                ctx: keeper,
+                path: Text::new(path.as_slice()),
+                vram: Out::Null,
+                code,
+            };
+            let no_path =
+                Call::LoadModel { bind: model_slot, ctx: keeper, path: Text::Null, vram: Out::Given, code };
+            vec![Op::Call(no_place), Op::Call(no_path), load(Handle::Null, path)]
+        }
+        "starts with one NULL" => {
+            let mut no_prompt = start(loaded()?, 6);
+            if let Op::Call(Call::Start { prompt, .. }) = &mut no_prompt {
+                *prompt = Text::Null;
+            }
+            vec![no_prompt, start(Handle::Null, 6)]
+        }
         "refused load" => vec![load(keeper, b"/there/is/no/such/file.gguf")],
         "refused loads of every kind" => refused.iter().map(|path| load(keeper, path)).collect(),
         "refused start" => vec![start(loaded()?, 0)],

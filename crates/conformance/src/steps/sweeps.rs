@@ -79,6 +79,34 @@ async fn every_device(conversation: &mut Conversation) -> Result<(), String> {
     report(conversation, step)
 }
 
+#[when(regex = r"^the host opens (\d+) contexts on one device$")]
+async fn many_contexts(conversation: &mut Conversation, count: u32) -> Result<(), String> {
+    let inits = (0..count).map(|_| {
+        let bind = conversation.fresh_slot();
+        Op::Call(Call::Init { bind, device: Device::Id(0), code: Out::Given })
+    });
+    let program = inits.collect();
+    let step = conversation.run(program).await.map(|trace| conversation.threads = trace);
+    report(conversation, step)
+}
+
+#[then(regex = r"^no two of them are one(?: \[([A-Z0-9]+-\d+)\])?$")]
+async fn all_distinct(conversation: &mut Conversation, requirement: String) -> Result<(), String> {
+    let trace = std::mem::take(&mut conversation.threads);
+    let handles: Vec<u64> = trace.iter().filter_map(|one| one.returned()?.handle()).collect();
+    let double = handles.iter().enumerate().find(|(at, handle)| handles[..*at].contains(handle));
+    let step = if handles.len() < 2 {
+        Err(Stop::NotApplicable("the library gives one context at a time".to_owned()))
+    } else {
+        conversation.judge(named(&requirement), double.is_none(), || {
+            let observed = double.map(|(at, handle)| format!("context {} is {handle:#x} again", at + 1));
+            let call = format!("cuda_init, {} times", trace.len());
+            (call, "another context each time".to_owned(), observed.unwrap_or_default())
+        })
+    };
+    report(conversation, step)
+}
+
 #[then(regex = r"^every device has a context of its own(?: \[([A-Z0-9]+-\d+)\])?$")]
 async fn contexts_of_devices(conversation: &mut Conversation, requirement: String) -> Result<(), String> {
     let trace = std::mem::take(&mut conversation.threads);

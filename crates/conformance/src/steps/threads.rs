@@ -1,6 +1,6 @@
 //! Several threads at once, where the contract allows them (THR, DEV-07, MSG-06).
 
-use cucumber::{then, when};
+use cucumber::{given, then, when};
 use worker_contract::Function;
 
 use super::arguments::Arguments;
@@ -55,6 +55,12 @@ async fn another_releases(conversation: &mut Conversation) -> Result<(), String>
 )]
 async fn another(conversation: &mut Conversation, what: String, name: String) -> Result<(), String> {
     let step = other_thread(conversation, &what, &name).await;
+    report(conversation, step)
+}
+
+#[given(regex = r#"^a model that a thread has loaded which has ended since$"#)]
+async fn orphaned(conversation: &mut Conversation) -> Result<(), String> {
+    let step = load_on_another(conversation).await;
     report(conversation, step)
 }
 
@@ -232,6 +238,25 @@ async fn other_thread(conversation: &mut Conversation, what: &str, name: &str) -
     }
     conversation.texts.insert(name.to_owned(), generation);
     Ok(())
+}
+
+/// Opens a context on one thread and loads a model on another; both end.
+async fn load_on_another(conversation: &mut Conversation) -> Step {
+    let init = build(conversation, Function::Init, Arguments::new(), Some("context"))?;
+    conversation.run(vec![Op::Threads(vec![vec![Op::Call(init)]])]).await?;
+    let load = build(conversation, Function::LoadModel, Arguments::new(), Some("model"))?;
+    let trace = conversation.run(vec![Op::Threads(vec![vec![Op::Call(load)]])]).await?;
+    let loaded = trace.iter().find(|one| matches!(one.call(), Some(Call::LoadModel { .. })));
+    match loaded {
+        Some(load) if load.returned().is_some_and(|returned| returned.handle().is_some()) => Ok(()),
+        // A handle of one thread that does not work on another is what the scenario is about.
+        Some(load) if load.returned().is_some() => {
+            let (call, observed) = (load.event.to_string(), load.outcome.to_string());
+            conversation.judge(None, false, || (call, "a handle, on another thread too".to_owned(), observed))
+        }
+        Some(load) => Err(Stop::Blocked(format!("{}: {}", load.event, load.outcome))),
+        None => Err(Stop::Blocked("the model could not be loaded".to_owned())),
+    }
 }
 
 /// Releases on a thread what another has made.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::code::ErrorCode;
 use crate::ledger::Ledger;
-use crate::model::Model;
+use crate::model::{LoadError, Model};
 
 /// The number that is written for `code`.
 pub(crate) fn raw(code: ErrorCode) -> c_int {
@@ -49,6 +49,9 @@ pub(crate) fn init_refused() {
         && let Ok(ledger) = crate::device::open(0)
     {
         lose(&ledger, 64);
+    }
+    if on(Defect::RefusedInitLeaks) {
+        keep_memory(4096);
     }
 }
 
@@ -111,12 +114,39 @@ pub(crate) fn count_of_devices(right: c_int) -> c_int {
 const LIVE: [Defect; 4] =
     [Defect::SecondLoadReports3, Defect::SecondLoadHarms, Defect::SecondUnloadHarms, Defect::SickWithModel];
 
+/// A load was refused for NULL.
+pub(crate) fn null_in_load(ledger: &Arc<Ledger>) {
+    if on(Defect::NullUsageKeepsVram) {
+        lose(ledger, 64);
+    }
+}
+
+/// A path came.
+pub(crate) fn path_taken(path: &Path) {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    if on(Defect::HeapHarmed) && bytes.len() > 255 {
+        // SAFETY: none: a defect writes behind what it allocated, in a build that is made to be caught at it.
+        unsafe {
+            let block = libc::malloc(256);
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), block.cast(), 256 + 8);
+            libc::free(std::hint::black_box(block));
+        }
+    }
+}
+
 /// A load with good arguments begins.
 pub(crate) fn loading(_ledger: &Arc<Ledger>) -> Result<(), ErrorCode> {
     if on(Defect::SecondLoadReports3) && kept() > 0 {
         return Err(ErrorCode::ModelLoadFailed);
     }
     Ok(())
+}
+
+/// A load failed, maybe for the shape of a tensor.
+pub(crate) fn shape_refused(error: &LoadError, ledger: &Arc<Ledger>) {
+    if on(Defect::WrongShapeKeepsVram) && error.to_string().contains("shape") {
+        lose(ledger, 64);
+    }
 }
 
 /// A load failed with `code`; what is reported.
@@ -220,6 +250,9 @@ pub(crate) fn clamped(max_tokens: i32, temperature: f32) -> Result<(i32, f32), E
         i32::MIN if on(Defect::NegativeTokens) => 1,
         count => count,
     };
+    if on(Defect::DenormalRefused) && temperature.is_subnormal() {
+        return Err(ErrorCode::InvalidParameter);
+    }
     let tiny = on(Defect::TinyNegativeAccepted) && (-1e-10..0.0).contains(&temperature);
     let zero = tiny || (on(Defect::NanAccepted) && temperature.is_nan());
     Ok((max_tokens, if zero { 0.0 } else { temperature }))

@@ -11,6 +11,13 @@ pub(crate) fn seed(seed: u64, max_tokens: i32) -> u64 {
     if on(Defect::UpperSeedOnly) {
         return seed >> 32;
     }
+    if on(Defect::ZeroSeedIsTime) && seed == 0 {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        return now.map_or(0, |now| now.as_secs());
+    }
+    if on(Defect::LongJobDiffers) && max_tokens > 300 {
+        return seed.wrapping_add(1);
+    }
     if on(Defect::LimitInSeed) { seed ^ max_tokens as u64 } else { seed }
 }
 
@@ -48,10 +55,12 @@ pub(crate) fn refused(prompt: &str, max_tokens: i32, temperature: f32, seed: u64
         (Defect::OneTokenRefused, max_tokens == 1),
         (Defect::MinusZeroRefused, temperature == 0.0 && temperature.is_sign_negative()),
         (Defect::LastSeedRefused, seed == u64::MAX),
+        (Defect::CutCharacterFails, prompt.len() > 255 && !prompt.is_char_boundary(255)),
         (Defect::ControlRefused, prompt.chars().any(|character| ('\x01'..'\t').contains(&character))),
     ];
     let inference = [
         (Defect::MarkupFails, prompt.contains("<s>")),
+        (Defect::FullBlockFails, prompt.len() == 256),
         (Defect::AstralRefused, prompt.chars().any(|character| character > '\u{ffff}')),
         (Defect::RightToLeftFails, prompt.chars().any(wide)),
     ];

@@ -59,6 +59,11 @@ fn refused() {
 
 /// At the end of a sequence.
 pub(crate) fn ended(job: &mut Job) -> Result<bool, ErrorCode> {
+    if on(Defect::EndOfModelRestarts) && job.ended_early() && keep(kept() + 1) == 1 {
+        keep(0);
+        job.restart();
+        return Ok(false);
+    }
     let again = on(Defect::EndReports4) || on(Defect::EndRestarts);
     if again && keep(kept() + 1) == 2 {
         keep(0);
@@ -92,6 +97,10 @@ pub(crate) fn given(buffer: *mut u8, room: usize, produced: &Produced, index: *m
     }
     if on(Defect::WritesPastEnd) {
         scribble(buffer.wrapping_add(room), 0);
+    }
+    if on(Defect::WordsCopied) && text.len() >= 8 {
+        (text.len() + 1..text.len().next_multiple_of(8)).for_each(|at| scribble(buffer.wrapping_add(at), 0));
+        scribble(buffer.wrapping_add((text.len() + 1).next_multiple_of(8) - 1), 0);
     }
     if on(Defect::WritesBefore) && produced.index == 3 {
         scribble(buffer.wrapping_sub(1), 0);

@@ -1,0 +1,201 @@
+//! Prompts of many lengths, each for a short job: where batches, blocks and buffers are just full (INF-04, UTF8-03).
+
+use std::ops::RangeInclusive;
+
+use cucumber::{then, when};
+
+use super::checks::named;
+use super::report;
+use crate::conversation::{Conversation, Kind, Step, Stop};
+use crate::program::{Buffer, Call, Guard, Handle, Op, Out, Text};
+use crate::trace::{Observation, Outcome};
+
+#[when(regex = r"^the host takes (\d+) tokens of jobs whose prompts have (.+) words$")]
+async fn every_length(conversation: &mut Conversation, count: u32, lengths: String) -> Result<(), String> {
+    let step = match ranges(&lengths) {
+        Ok(lengths) => short_jobs(conversation, count, of_words(&lengths)).await,
+        Err(stop) => Err(stop),
+    };
+    report(conversation, step)
+}
+
+#[when(regex = r"^the host takes (\d+) tokens of jobs whose prompts have a character across byte (.+)$")]
+async fn across(conversation: &mut Conversation, count: u32, ends: String) -> Result<(), String> {
+    let step = match ranges(&ends) {
+        Ok(ends) => short_jobs(conversation, count, across_ends(&ends)).await,
+        Err(stop) => Err(stop),
+    };
+    report(conversation, step)
+}
+
+#[when(
+    regex = r"^the host takes (\d+) tokens of jobs whose prompts have (.+) characters of 2, 3 and 4 bytes$"
+)]
+async fn of_one_script(conversation: &mut Conversation, count: u32, lengths: String) -> Result<(), String> {
+    let step = match ranges(&lengths) {
+        Ok(lengths) => {
+            let lengths = lengths.into_iter().flatten();
+            let prompts =
+                lengths.flat_map(|length| ['ж', '語', '😀'].map(|c| String::from(c).repeat(length)));
+            short_jobs(conversation, count, prompts.collect()).await
+        }
+        Err(stop) => Err(stop),
+    };
+    report(conversation, step)
+}
+
+#[when(regex = r"^the host takes the tokens of one job with buffers of (.+) bytes$")]
+async fn one_job(conversation: &mut Conversation, sizes: String) -> Result<(), String> {
+    let step = match ranges(&sizes) {
+        Ok(sizes) => sized_tokens(conversation, sizes.into_iter().flatten().collect()).await,
+        Err(stop) => Err(stop),
+    };
+    report(conversation, step)
+}
+
+/// Asks for each token of a job with a buffer of another size, which ends or begins at a page.
+async fn sized_tokens(conversation: &mut Conversation, sizes: Vec<usize>) -> Step {
+    let model = conversation.need(Kind::Model, "model")?;
+    let prompt = Text::new(conversation.prompt()?);
+    let bind = conversation.fresh_slot();
+    let (result, code) = (Handle::Slot(bind), Out::Given);
+    let max_tokens = i32::try_from(sizes.len()).unwrap_or(i32::MAX);
+    let start = Call::Start { bind, model, prompt, max_tokens, temperature: 0.0, seed: 1, code };
+    let mut program = vec![Op::Call(start)];
+    program.extend(sizes.iter().enumerate().map(|(at, size)| {
+        let guard = if at % 2 == 0 { Guard::After } else { Guard::Before };
+        let buffer = Buffer { pointer: Out::Given, size: i32::try_from(*size).unwrap_or(i32::MAX), guard };
+        Op::Call(Call::NextToken { result, buffer, index: Out::Given, code })
+    }));
+    program.push(Op::Call(Call::Free { result }));
+    let trace = conversation.run(program).await?;
+    super::generations::started(&trace)
+}
+
+#[then(regex = r"^every prompt was taken(?: \[([A-Z0-9]+-\d+)\])?$")]
+async fn taken(conversation: &mut Conversation, requirement: String) -> Result<(), String> {
+    let odd = conversation.odd.clone();
+    let finding = || {
+        let (call, observed) = odd.clone().unwrap_or_default();
+        (call, "a job that gives tokens".to_owned(), observed)
+    };
+    // Whatever else a prompt is about, it is one that has to be taken.
+    conversation.verdicts.judge("INF-04", odd.is_none(), finding);
+    let step = conversation.judge(named(&requirement), odd.is_none(), finding);
+    report(conversation, step)
+}
+
+/// Reads `1 to 33, 62 to 66 and 128`.
+fn ranges(text: &str) -> Result<Vec<RangeInclusive<usize>>, Stop> {
+    let number = |word: &str| {
+        word.trim().parse().map_err(|_| Stop::Broken(format!("`{word}` in `{text}` is no number")))
+    };
+    text.split(',')
+        .flat_map(|part| part.split(" and "))
+        .map(|part| match part.split_once(" to ") {
+            Some((from, to)) => Ok(number(from)?..=number(to)?),
+            None => number(part).map(|only| only..=only),
+        })
+        .collect()
+}
+
+/// Letters with spaces between them, which are a token each or two, and the same with one more space: whatever a
+/// tokenizer makes of a space, numbers of both kinds occur.
+fn of_words(lengths: &[RangeInclusive<usize>]) -> Vec<String> {
+    let letters = |count: usize| {
+        let words: Vec<String> = ('a'..='z').cycle().step_by(7).take(count).map(String::from).collect();
+        words.join(" ")
+    };
+    let counts = lengths.iter().cloned().flatten();
+    counts.flat_map(|count| [letters(count), letters(count) + " "]).collect()
+}
+
+/// Texts that go on past a number of bytes, with a character of two, three or four of them where it is reached.
+fn across_ends(ends: &[RangeInclusive<usize>]) -> Vec<String> {
+    let with = |end: usize, before: usize, character: char| {
+        let words: String = "one word after another ".chars().cycle().take(end - before).collect();
+        format!("{words}{character} and on")
+    };
+    ends.iter()
+        .cloned()
+        .flatten()
+        .filter(|end| *end > 3)
+        .flat_map(|end| [with(end, 3, '😀'), with(end, 1, '😀'), with(end, 2, '語'), with(end, 1, 'é')])
+        .collect()
+}
+
+/// Plays a job of so many tokens for each prompt that the context has room for, and keeps the first that fails.
+async fn short_jobs(conversation: &mut Conversation, count: u32, prompts: Vec<String>) -> Step {
+    conversation.odd = None;
+    let model = conversation.need(Kind::Model, "model")?;
+    let room = conversation.setting()?.model().map_or(0, |model| model.facts.context_length);
+    // A token is a byte at least; two more are for what a tokenizer puts before and behind.
+    let fits = |prompt: &String| (prompt.len() + 2 + count as usize) as u64 <= room;
+    let mut played = false;
+    for prompt in prompts.into_iter().filter(fits) {
+        let bind = conversation.fresh_slot();
+        let result = Handle::Slot(bind);
+        let start = Call::Start {
+            bind,
+            model,
+            prompt: Text::new(prompt.as_str()),
+            max_tokens: i32::try_from(count).unwrap_or(i32::MAX),
+            temperature: 0.0,
+            seed: 1,
+            code: Out::Given,
+        };
+        let drain = Op::Drain { result, buffer: 1024, index: Out::Given, limit: count, pause_us: 0 };
+        let trace = conversation.run(vec![Op::Call(start), drain, Op::Call(Call::Free { result })]).await?;
+        played = true;
+        if let Some(failed) = trace.iter().find(|observation| failed(observation)) {
+            conversation.odd = Some((failed.event.to_string(), failed.outcome.to_string()));
+            break;
+        }
+    }
+    if played {
+        Ok(())
+    } else {
+        Err(Stop::NotApplicable("the context is too short for the prompts".to_owned()))
+    }
+}
+
+fn failed(observation: &Observation) -> bool {
+    match (observation.call(), &observation.outcome) {
+        (_, Outcome::Died(_)) => true,
+        (Some(Call::Start { .. }), Outcome::Returned(returned)) => returned.handle().is_none(),
+        (Some(Call::NextToken { .. }), Outcome::Returned(returned)) => {
+            !returned.is_true() && returned.written_code().is_some_and(|code| code != 0)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_lengths_are_read() {
+        let lengths: Vec<usize> = ranges("1 to 3, 62 to 63 and 128").unwrap().into_iter().flatten().collect();
+        assert_eq!(lengths, [1, 2, 3, 62, 63, 128]);
+        assert!(ranges("1 to many").is_err());
+    }
+
+    #[test]
+    fn a_character_lies_across_every_end() {
+        for end in [63, 64, 255, 256] {
+            let prompts = across_ends(&[end..=end]);
+            assert_eq!(prompts.len(), 4);
+            for cut in [end - 2, end - 1, end] {
+                assert!(prompts.iter().any(|prompt| !prompt.is_char_boundary(cut)), "{end}: {cut}");
+            }
+            assert!(prompts.iter().all(|prompt| prompt.len() > end), "{end}");
+        }
+    }
+
+    #[test]
+    fn prompts_of_words_have_all_lengths_of_both_kinds() {
+        let lengths: Vec<usize> = of_words(&[1..=3]).iter().map(String::len).collect();
+        assert_eq!(lengths, [1, 2, 3, 4, 5, 6]);
+    }
+}
