@@ -129,6 +129,16 @@ Feature: determinism
       | 1.5         | 9223372036854775808 |
 
   @DET-05
+  Scenario: sampled text of hundreds of tokens is the same, in another process too
+    Given a loaded model
+    When the host generates 300 tokens with temperature = 1.3, seed = 21 as "first"
+    And the host generates 300 tokens with temperature = 1.3, seed = 21 as "again"
+    Then the texts "first" and "again" are the same
+    When the host uses the library in a new process
+    And the host generates 300 tokens with temperature = 1.3, seed = 21 as "process"
+    Then the texts "first" and "process" are the same
+
+  @DET-05
   Scenario Outline: sampled text is the same a while later
     Given a loaded model
     When the host generates 24 tokens with temperature = 1.5, seed = <seed> as "now"

@@ -72,6 +72,8 @@ Feature: loading models
       | directory      |
       | through-a-file |
       | very-long-name |
+      | "/dev/null"    |
+      | "/dev/zero"    |
 
   @LOAD-02
   Scenario: a missing file is refused on the second device too

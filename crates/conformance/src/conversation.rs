@@ -269,11 +269,11 @@ impl Conversation {
         let now = Instant::now();
         let began = self.mark.replace(now).unwrap_or(now);
         self.steps.push(now - began);
-        self.locate();
+        self.locate(self.steps.len() - 1);
     }
 
-    fn locate(&mut self) {
-        let at = self.steps.len().saturating_sub(1);
+    /// Says of what is new among the findings that it was found in a step.
+    fn locate(&mut self, at: usize) {
         let judging = self.oracle.iter().flat_map(|oracle| &oracle.verdicts().findings);
         for finding in self.verdicts.findings.iter().chain(judging) {
             if self.located.iter().any(|(known, _)| known == finding) {
@@ -297,7 +297,8 @@ impl Conversation {
         if let Some(oracle) = self.oracle.take() {
             self.verdicts.absorb(oracle.into_verdicts());
         }
-        self.locate();
+        // In the midst of a step, or behind the last one.
+        self.locate(self.steps.len());
         self.said.clear();
         self.names.clear();
         self.died = false;

@@ -3,6 +3,7 @@
 mod help;
 mod problem;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode as Status;
 
@@ -100,7 +101,7 @@ struct Run {
     /// Scenarios at a time. If not given, one more than there are cores, since scenarios also wait; at least twelve for
     /// a library that mostly waits.
     #[arg(long, value_name = "N")]
-    jobs: Option<usize>,
+    jobs: Option<NonZeroUsize>,
     /// Folder for generated models.
     #[arg(long, value_name = "DIR", env = "WORKER_CONFORMANCE_MODELS")]
     models: Option<PathBuf>,
@@ -152,6 +153,7 @@ fn execute(run: Run) -> anyhow::Result<ExitCode> {
         .library
         .or_else(|| profile.library.clone())
         .ok_or_else(|| anyhow::anyhow!("no library: give --library PATH, or name one in the profile"))?;
+    run.reports.prepare()?;
     let prepared = run.tools.prepare(&library, &mut profile)?;
     let request = Request {
         library,
@@ -160,7 +162,7 @@ fn execute(run: Run) -> anyhow::Result<ExitCode> {
         level: run.level,
         only: run.only.into_iter().flat_map(|selection| selection.0).collect(),
         scenario: run.scenario,
-        jobs: run.jobs,
+        jobs: run.jobs.map(NonZeroUsize::get),
         program: std::env::current_exe()?,
         models: std::path::absolute(run.models.unwrap_or_else(default_models))?,
         programs: run.programs,

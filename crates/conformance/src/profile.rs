@@ -1,5 +1,7 @@
 //! A backend's profile: its environment, models, fault injections, tolerances, limits and waivers.
 
+pub mod bounds;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -54,15 +56,17 @@ impl Identity {
     pub fn complaint(&self, library: &TestedLibrary, machine: &Machine) -> Option<String> {
         let differs = |wanted: &str, found: &str| !wanted.eq_ignore_ascii_case(found);
         if let Some(wanted) = self.sha256.as_deref().filter(|wanted| differs(wanted, &library.sha256)) {
-            return Some(format!("its SHA-256 is {}, and the profile asks for {wanted}", library.sha256));
+            return Some(format!("its SHA-256 is {}; the profile asks for {wanted}", library.sha256));
         }
         let build_id = library.build_id.as_deref().unwrap_or("none");
         if let Some(wanted) = self.build_id.as_deref().filter(|wanted| differs(wanted, build_id)) {
-            return Some(format!("its build ID is {build_id}, and the profile asks for {wanted}"));
+            return Some(format!("its build ID is {build_id}; the profile asks for {wanted}"));
         }
         let wanted = self.device.as_ref().filter(|wanted| !machine.devices.contains(wanted))?;
         let found = if machine.devices.is_empty() { "none".to_owned() } else { machine.devices.join(", ") };
-        Some(format!("the devices of this machine are: {found}; the profile asks for {wanted}"))
+        Some(format!(
+            "it would run on this machine, whose devices are: {found}; the profile asks for {wanted}"
+        ))
     }
 }
 
@@ -158,6 +162,10 @@ impl Profile {
     pub fn read(path: &Path) -> Result<Self, ProfileError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ProfileError::Read { path: path.to_owned(), source })?;
+        let wrong = |what: String| ProfileError::Value { path: path.to_owned(), what };
+        if bounds::is_too_deep(&text) {
+            return Err(wrong("its brackets nest too deep".to_owned()));
+        }
         let mut profile: Profile = serde_yaml::from_str(&text)
             .map_err(|source| ProfileError::Parse { path: path.to_owned(), source })?;
         // Sessions run in a folder of their own, so nothing may stay relative.
@@ -167,7 +175,6 @@ impl Profile {
         if let Some(library) = &mut profile.library {
             *library = folder.join(&*library);
         }
-        let wrong = |what: String| ProfileError::Value { path: path.to_owned(), what };
         for (architecture, source) in &mut profile.models {
             if source.fixture.is_some() == source.path.is_some() {
                 return Err(wrong(format!(
@@ -182,6 +189,9 @@ impl Profile {
             if requirement.requirement().needs.is_none() || requirement.as_str() == "FAULT-07" {
                 return Err(wrong(format!("`faults` names {requirement}; it takes FAULT-01 to FAULT-06")));
             }
+        }
+        if let Some(what) = bounds::complaint(&profile) {
+            return Err(wrong(what));
         }
         waiver::check(path, &mut profile.waivers)?;
         Ok(profile)
@@ -199,7 +209,18 @@ impl Day {
         let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
         let shaped = year.len() == 4 && month.len() == 2 && day.len() == 2 && parts.next().is_none();
         let found = Day(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?);
-        (shaped && (1..=12).contains(&found.1) && (1..=31).contains(&found.2)).then_some(found)
+        // A day that there is not, such as the 30th of February, leads to another one.
+        (shaped && found.seconds().is_some_and(|seconds| Self::of(seconds) == found)).then_some(found)
+    }
+
+    /// Its first moment, in seconds since 1970; of a day that there is not, the moment of another one.
+    fn seconds(self) -> Option<u64> {
+        let (year, month) = (i64::from(self.0) - i64::from(self.1 <= 2), i64::from(self.1));
+        let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+        let month = if month > 2 { month - 3 } else { month + 9 };
+        let day_of_year = (153 * month + 2) / 5 + i64::from(self.2) - 1;
+        let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+        u64::try_from((era * 146_097 + day_of_era - 719_468) * 86_400).ok()
     }
 
     /// The day of a moment, in seconds since 1970.
@@ -267,6 +288,14 @@ mod tests {
         let days =
             [0, 951_782_400, 951_868_800, 1_709_164_800, 4_107_542_400].map(|at| Day::of(at).to_string());
         assert_eq!(days, ["1970-01-01", "2000-02-29", "2000-03-01", "2024-02-29", "2100-03-01"]);
+        for day in ["1970-01-01", "2000-02-29", "2024-02-29", "2026-12-31", "9999-12-31"] {
+            assert_eq!(Day::parse(day).map(|day| day.to_string()).as_deref(), Some(day));
+        }
+        for none in
+            ["2026-02-29", "2100-02-29", "2026-04-31", "2026-13-01", "2026-00-10", "2026-01-00", "1969-12-31"]
+        {
+            assert_eq!(Day::parse(none), None, "{none}");
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod matrix;
 pub mod outputs;
 pub mod package;
 pub mod plain;
+pub mod plausible;
 pub mod progress;
 #[cfg(test)]
 pub mod sample;

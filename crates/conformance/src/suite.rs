@@ -614,8 +614,11 @@ fn conclude(
         (None, ScenarioFinished::StepSkipped) => broken("a step has no meaning".to_owned()),
         (None, ScenarioFinished::BeforeHookFailed(_)) => broken("it could not be set up".to_owned()),
     };
-    let step_of =
-        |finding: &Finding| world.located.iter().find(|(known, _)| known == finding).map(|(_, step)| *step);
+    // What only the end of the process shows belongs to the last step.
+    let last = world.steps.len().saturating_sub(1);
+    let step_of = |finding: &Finding| {
+        world.located.iter().find(|(known, _)| known == finding).map(|(_, step)| (*step).min(last))
+    };
     let findings: Vec<Found> =
         verdicts.findings.iter().map(|finding| found(finding, step_of(finding))).collect();
     let background = [feature.background.as_ref(), rule.and_then(|rule| rule.background.as_ref())];

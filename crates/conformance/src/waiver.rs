@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use worker_contract::RequirementId;
 
+use crate::profile::bounds::is_too_deep;
 use crate::profile::{Day, ProfileError};
 use crate::verdict::{Case, Machine, TestedLibrary};
 
@@ -240,6 +241,10 @@ pub fn excused(library: &Path, profile: &[Waiver]) -> Result<BTreeSet<Requiremen
 pub fn read(path: &Path) -> Result<Vec<Waiver>, ProfileError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| ProfileError::Read { path: path.to_owned(), source })?;
+    if is_too_deep(&text) {
+        let what = "its brackets nest too deep".to_owned();
+        return Err(ProfileError::Value { path: path.to_owned(), what });
+    }
     let mut found: Beside = serde_yaml::from_str(&text)
         .map_err(|source| ProfileError::Parse { path: path.to_owned(), source })?;
     check(path, &mut found.waivers)?;

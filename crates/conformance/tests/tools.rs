@@ -99,7 +99,9 @@ fn the_report_of_a_data_race_is_the_observation() {
     assert!(run.text.contains("ThreadSanitizer: data race"), "{}", run.text);
     let folder = tempfile::tempdir().unwrap();
     let sound = backend(folder.path(), &[], &["-fsanitize=thread"]);
-    let run = libraries::run(&sound, &["--sanitizer", "tsan", "--only", "THR-01,NULL-03"]);
+    // Threads one after the other, on the same handles and with the same memory of the caller, are no race.
+    let run =
+        libraries::run(&sound, &["--sanitizer", "tsan", "--only", "THR,MSG-06,DEV-05,DEV-07,ABI-06,NULL-03"]);
     assert_eq!(run.code, 0, "{}", run.text);
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::exit;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use libloading::Library;
@@ -371,12 +372,14 @@ impl Session {
                 let session = &*self;
                 let gate = &std::sync::Barrier::new(bodies.len().min(MAX_THREADS - 1));
                 std::thread::scope(|scope| {
+                    let mut threads = Vec::new();
                     for (at, body) in bodies.iter().take(MAX_THREADS - 1).enumerate() {
-                        session.start_thread(scope, move || {
+                        threads.push(session.start_thread(scope, move || {
                             gate.wait();
                             body.iter().for_each(|op| session.run_here(at + 1, op));
-                        });
+                        }));
                     }
+                    threads.into_iter().for_each(join);
                 });
             }
             Op::Close => self.close(&[]),
@@ -391,12 +394,12 @@ impl Session {
         &self,
         scope: &'s std::thread::Scope<'s, '_>,
         work: impl FnOnce() + Send + Copy + 's,
-    ) {
-        if patiently(|| std::thread::Builder::new().spawn_scoped(scope, work)).is_err() {
+    ) -> ScopedJoinHandle<'s, ()> {
+        patiently(|| std::thread::Builder::new().spawn_scoped(scope, work)).unwrap_or_else(|_| {
             self.shared.header().crowded.store(1, Ordering::SeqCst);
             // SAFETY: leaves at once, with other threads under way.
-            unsafe { libc::_exit(5) };
-        }
+            unsafe { libc::_exit(5) }
+        })
     }
 
     /// Runs what any thread may run.
@@ -510,19 +513,21 @@ impl Session {
         let session = &*self;
         let (done, gone) = (&std::sync::Barrier::new(2), &std::sync::Barrier::new(2));
         let (start, closed) = std::thread::scope(|scope| {
-            if !body.is_empty() {
-                session.start_thread(scope, move || {
+            let beside = (!body.is_empty()).then(|| {
+                let thread = session.start_thread(scope, move || {
                     body.iter().for_each(|op| session.run_here(1, op));
                     done.wait();
                     gone.wait();
                 });
                 done.wait();
-            }
+                thread
+            });
             session.begin(0, &Event::Close);
             let start = session.start_clock(0);
             let closed = library.map_or(Ok(()), Library::close);
-            if !body.is_empty() {
+            if let Some(thread) = beside {
                 gone.wait();
+                join(thread);
             }
             (start, closed)
         });
@@ -533,6 +538,14 @@ impl Session {
         let effects = self.changes(true);
         let outcome = closed.map_or_else(|error| Outcome::Failed(error.to_string()), |()| Outcome::Done);
         self.end(0, outcome, now() - start, effects);
+    }
+}
+
+/// Waits for a thread by `pthread_join`. A scope alone waits on a futex, which ThreadSanitizer does not see: it would take
+/// calls one after the other for calls at once.
+fn join(thread: ScopedJoinHandle<'_, ()>) {
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
     }
 }
 

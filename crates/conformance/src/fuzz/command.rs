@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -52,7 +53,7 @@ pub struct Fuzz {
     case: Option<u64>,
     /// Programs at a time; as many as there are cores if not given.
     #[arg(long, value_name = "N")]
-    jobs: Option<usize>,
+    jobs: Option<NonZeroUsize>,
     /// Go on after a failure, and collect what differs.
     #[arg(long)]
     keep_going: bool,
@@ -119,7 +120,8 @@ pub fn open(
 /// When the suite could not do its work.
 pub fn execute(fuzz: &Fuzz, models: PathBuf) -> anyhow::Result<ExitCode> {
     let models = fuzz.model_folder.clone().unwrap_or(models);
-    let (stage, library) = open(fuzz.library.clone(), fuzz.profile.as_deref(), fuzz.jobs, models)?;
+    let (stage, library) =
+        open(fuzz.library.clone(), fuzz.profile.as_deref(), fuzz.jobs.map(NonZeroUsize::get), models)?;
     let stem = library.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let excused = waiver::excused(&library, &stage.setting.profile.waivers)?;
     let session = Session { fuzz, stage: &stage, library: &library, folder: fuzz.keep.join(stem), excused };
@@ -163,6 +165,7 @@ impl Session<'_> {
         let limits = self.limits();
         let again = self.replay_kept(&limits)?;
         if again > 0 && !self.fuzz.keep_going {
+            println!("          mend it first, or add --keep-going to look for more");
             return Ok(ExitCode::NonConformant);
         }
         if self.fuzz.models {
@@ -215,7 +218,12 @@ impl Session<'_> {
             }
         }
         if !kept.is_empty() {
-            println!("kept      {} programs of {}, {failed} still fail", kept.len(), self.folder.display());
+            let (all, fail) = (if kept.len() == 1 { "" } else { "s" }, if failed == 1 { "s" } else { "" });
+            println!(
+                "kept      {} program{all} of {}, {failed} still fail{fail}",
+                kept.len(),
+                self.folder.display()
+            );
         }
         Ok(failed)
     }

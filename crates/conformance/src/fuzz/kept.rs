@@ -68,5 +68,6 @@ pub fn replay_command(program: &Path, library: &Path, profile: Option<&Path>) ->
 /// A path as a shell takes it.
 pub fn quote(path: &Path) -> String {
     let text = path.display().to_string();
-    if text.contains([' ', '\'', '"', '$']) { format!("'{}'", text.replace('\'', "'\\''")) } else { text }
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
+    if !text.chars().all(plain) { format!("'{}'", text.replace('\'', "'\\''")) } else { text }
 }

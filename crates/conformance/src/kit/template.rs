@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use include_dir::{Dir, include_dir};
 
 use super::{Language, Name};
+use crate::fuzz::kept::quote;
 
 static C: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/kit/c");
 static CPP: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/kit/cpp");
@@ -88,7 +89,7 @@ impl Language {
 pub fn next_steps(language: Language, name: &Name, folder: &Path) -> Vec<String> {
     let library = language.library().replace("my_backend", name.as_str());
     vec![
-        format!("enter     cd {}", folder.display()),
+        format!("enter     cd {}", quote(folder)),
         format!("build     {}", language.build()),
         format!("check     worker-conformance run --library {library} --profile profile.yaml"),
         "next      README.md says what is open, and where to go on".to_owned(),

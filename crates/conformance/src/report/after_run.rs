@@ -1,5 +1,6 @@
 //! The options of `run` that say what to keep of its result, and which part of the suite to play.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::anyhow;
@@ -36,6 +37,26 @@ impl AfterRun {
         self.package.is_some() || !self.outputs.files().is_empty()
     }
 
+    /// Looks whether all that was asked for can be written, before the run is made.
+    ///
+    /// # Errors
+    /// With the first file that cannot be written, or that is named twice.
+    pub fn prepare(&self) -> anyhow::Result<()> {
+        let reports = self.outputs.files().into_iter().map(|(_, path)| path);
+        let mut seen = BTreeSet::new();
+        for path in reports.chain(self.package.clone()).chain(self.write_waivers.clone()) {
+            write::possible(&path)
+                .map_err(|error| anyhow!("cannot write `{}`: {error}; name another file", path.display()))?;
+            if !seen.insert(std::path::absolute(&path)?) {
+                return Err(anyhow!(
+                    "`{}` is asked for twice; name another file for one of them",
+                    path.display()
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Writes what was asked for.
     ///
     /// # Errors
@@ -54,5 +75,49 @@ impl AfterRun {
             println!("waivers   {}, to be filled in", path.display());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Options {
+        #[command(flatten)]
+        after: AfterRun,
+        /// Options of `run` that a shard excludes.
+        #[arg(long)]
+        only: bool,
+        #[arg(long)]
+        scenario: bool,
+        #[arg(long)]
+        feature: bool,
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_said_before_the_run() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("file"), "").unwrap();
+        let said = |options: &str| {
+            let options = options.replace("AT", &folder.path().display().to_string());
+            let words = std::iter::once("run").chain(options.split(' '));
+            let text = Options::parse_from(words).after.prepare().map_err(|error| error.to_string());
+            text.map_err(|text| text.replace(&folder.path().display().to_string(), "AT"))
+        };
+        assert_eq!(said("--json AT/a/b/r.json --html AT/r.html --package AT/p.zip"), Ok(()));
+        let told = [
+            "--json AT",
+            "--html AT/a/b",
+            "--package AT/file/p.zip",
+            "--write-waivers AT/..",
+            "--json AT/r --report tap=AT/r",
+        ]
+        .map(|options| said(options).unwrap_err());
+        insta::assert_snapshot!(told.join("\n"));
+        let left = std::fs::read_dir(folder.path().join("a/b")).unwrap().count();
+        assert_eq!(left, 0, "a look leaves nothing behind");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::plausible;
 use crate::verdict::{RunResult, SCHEMA_VERSION};
 
 /// A report cannot be used.
@@ -16,12 +17,20 @@ pub enum ReadError {
         source: std::io::Error,
     },
     /// It is no report.
-    #[error("`{}` is no report of `run --json`: {source}", path.display())]
+    #[error("`{}` is no report of `run --json`: {}; give the file that `run --json` or `report merge --json` wrote", path.display(), source.to_string().replace("; ", ", "))]
     Parse {
         /// The file.
         path: PathBuf,
         /// Where and why.
         source: serde_json::Error,
+    },
+    /// No run writes that.
+    #[error("`{}` is no report of `run --json`: {what}; make it anew, nothing in it is to be changed by hand", path.display())]
+    Implausible {
+        /// The file.
+        path: PathBuf,
+        /// What cannot be.
+        what: String,
     },
     /// It has another shape.
     #[error("the report `{}` has the schema {found}, and this program reads {SCHEMA_VERSION}; make it anew, or convert it with the program that made it", path.display())]
@@ -65,7 +74,11 @@ pub fn parse(path: &Path, text: &[u8]) -> Result<RunResult, ReadError> {
     if major(&found) != major(SCHEMA_VERSION) {
         return Err(ReadError::Version { path: path.to_owned(), found });
     }
-    serde_json::from_slice(text).map_err(wrong)
+    let result = serde_json::from_slice(text).map_err(wrong)?;
+    match plausible::complaint(&result) {
+        Some(what) => Err(ReadError::Implausible { path: path.to_owned(), what }),
+        None => Ok(result),
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use worker_contract::Level;
 
 use crate::verdict::{Conformance, Failure, Found, RequirementResult, RunResult, Status, Verdict};
+use crate::waiver::Holds;
 
 /// Failures shown for one requirement; the report has them all.
 const SHOWN: usize = 2;
@@ -142,6 +143,14 @@ fn summary(text: &mut String, result: &RunResult) {
         let reason = generated.reason.as_ref().map_or(String::new(), |reason| format!(", as {reason}"));
         let _ = writeln!(text, "{reason}");
     }
+    for waiver in result.waivers.iter().filter(|waiver| waiver.holds == Holds::Elsewhere) {
+        let _ = writeln!(
+            text,
+            "waiver    of {} in {} does not count here: it is for another library or device",
+            waiver.name(),
+            waiver.from
+        );
+    }
     if !result.waiver_problems.is_empty() {
         let _ = writeln!(text, "waivers that must not stay as they are, which fails the run:");
     }
@@ -171,6 +180,7 @@ mod tests {
     use super::*;
     use crate::report::sample;
     use crate::verdict::Shard;
+    use crate::waiver::GivenWaiver;
 
     /// The sample without the many requirements that nothing was played for.
     fn shown(result: &RunResult) -> String {
@@ -205,6 +215,8 @@ mod tests {
         let mut result = sample::result();
         result.selection.shard = Some(Shard { index: 2, count: 5 });
         result.selection.only = vec![catalogue()[0].id];
+        let elsewhere = GivenWaiver { holds: Holds::Elsewhere, ..result.waivers[0].clone() };
+        result.waivers.push(elsewhere);
         result.waiver_problems = vec!["ERR-01, mine.yaml: it passes now; take the waiver out".to_owned()];
         result.sum_up();
         let text = shown(&result);

@@ -152,18 +152,31 @@ impl Writer<'_> {
         let mut oracle = self.player.oracle();
         trace[..fault.at].iter().for_each(|one| oracle.observe(one));
         let handle = call.bind().is_some();
+        // A scenario does not know by itself which files must be refused.
+        let refusal = match call {
+            Call::LoadModel { ctx, path: Text::Bytes(path), .. } => {
+                let beside = oracle.state().loaded(*ctx);
+                oracle.reference().and_then(|reference| reference.refusal(path, beside))
+            }
+            _ => None,
+        };
+        let names = |codes: &[i32]| {
+            let known = |code: &i32| ErrorCode::from_raw(*code).map_or("", ErrorCode::name);
+            codes.iter().map(known).collect::<Vec<_>>().join(" or ")
+        };
         let phrase = match oracle.expected(call) {
             Expected::Success { .. } if handle => "a handle with CUDA_SUCCESS".to_owned(),
             Expected::Success { .. } => "true with CUDA_SUCCESS".to_owned(),
             Expected::Refused { codes, .. } => {
-                let known = |code: &i32| ErrorCode::from_raw(*code).map_or("", ErrorCode::name);
-                let names: Vec<&str> = codes.iter().map(known).collect();
-                format!("{} with {}", if handle { "NULL" } else { "false" }, names.join(" or "))
+                format!("{} with {}", if handle { "NULL" } else { "false" }, names(codes))
             }
             // The invariants judge every call of every scenario; these need no step of their own.
-            Expected::Either { .. } | Expected::Open => {
-                return self.comment(&format!("the last call is judged by {id}, as in every scenario"));
-            }
+            Expected::Either { .. } | Expected::Open => match refusal {
+                Some(refusal) => format!("NULL with {}", names(&refusal.codes)),
+                None => {
+                    return self.comment(&format!("the last call is judged by {id}, as in every scenario"));
+                }
+            },
         };
         self.step(&format!("the call returns {phrase} [{id}]"));
     }

@@ -18,7 +18,7 @@ const NULL: &str = "NULL";
 #[derive(Debug, thiserror::Error)]
 pub enum KeptError {
     /// It cannot be read.
-    #[error("cannot read the program `{}`: {source}", path.display())]
+    #[error("cannot read the program `{}`: {source}; give a program.yaml that `fuzz` has kept", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -26,7 +26,7 @@ pub enum KeptError {
         source: std::io::Error,
     },
     /// It is no program.
-    #[error("the program `{}` is wrong: {source}", path.display())]
+    #[error("the program `{}` is wrong: {source}; give a program.yaml that `fuzz` has kept", path.display())]
     Parse {
         /// The file.
         path: PathBuf,

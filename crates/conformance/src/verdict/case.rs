@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use worker_contract::{Level, RequirementId};
 
 use super::CodeCount;
+use crate::report::plausible::MOST_SHARDS;
 
 /// What a case is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -203,7 +204,7 @@ impl std::str::FromStr for Shard {
         let (index, count) = text.split_once('/').ok_or_else(wrong)?;
         let shard =
             Shard { index: index.parse().map_err(|_| wrong())?, count: count.parse().map_err(|_| wrong())? };
-        if shard.index == 0 || shard.index > shard.count || shard.count > 1000 {
+        if shard.index == 0 || shard.index > shard.count || shard.count > MOST_SHARDS {
             return Err(wrong());
         }
         Ok(shard)

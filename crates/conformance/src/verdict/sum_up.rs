@@ -161,7 +161,7 @@ impl RunResult {
             End::CutShort => Some(format!("{} stopped at another requirement", one.place)),
             _ => None,
         });
-        if let Some(why) = hindered.or_else(|| self.blocked.clone().filter(|_| !complete)) {
+        if let Some(why) = hindered.or_else(|| self.blocked.clone().filter(|_| !complete || checks == 0)) {
             return judged(Status::NotVerified, Some(why));
         }
         if complete && checks > 0 {

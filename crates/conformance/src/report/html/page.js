@@ -66,6 +66,8 @@
     if (!button) return;
     const done = await copy(document.getElementById(button.dataset.copy).textContent);
     button.textContent = done ? "copied" : "select and copy by hand";
+    // A button that changes its name is not read out by itself.
+    document.getElementById("said").textContent = button.textContent;
   });
   document.addEventListener("keydown", (event) => {
     if (event.key === "/" && !event.target.closest("input, select, textarea")) {
@@ -80,8 +82,13 @@
       for (const one of all("details", document.getElementById(button.dataset.in))) one.open = open;
     });
   }
-  // What failed belongs on paper.
-  addEventListener("beforeprint", () => all("details.fail, details.open").forEach((one) => { one.open = true; }));
+  // What failed or is open belongs on paper, requirement by requirement: there its scenarios are shown as well.
+  let opened = [];
+  addEventListener("beforeprint", () => {
+    opened = all("details.fail[data-level], details.open[data-level]").filter((one) => !one.open);
+    for (const one of opened) one.open = true;
+  });
+  addEventListener("afterprint", () => { for (const one of opened) one.open = false; });
   addEventListener("hashchange", reveal);
   filter();
   reveal();

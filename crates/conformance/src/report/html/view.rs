@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use minijinja::{Value, context};
-use worker_contract::{Function, Source};
+use worker_contract::Source;
 
 use crate::report::about;
 use crate::report::plain::{block, line};
@@ -296,14 +296,16 @@ fn latency(result: &RunResult) -> Vec<Value> {
 }
 
 fn coverage(result: &RunResult) -> Vec<Value> {
-    let mut before: Option<Function> = None;
     let mut rows = Vec::new();
-    for row in &result.coverage {
-        let told: Vec<String> =
-            row.outcomes.iter().map(|(outcome, calls)| format!("{} {calls}", line(outcome))).collect();
-        let function =
-            if before.replace(row.function) == Some(row.function) { "" } else { row.function.name() };
-        rows.push(context! { function, state => line(&row.state), outcomes => told.join(", ") });
+    for group in result.coverage.chunk_by(|a, b| a.function == b.function) {
+        for (at, row) in group.iter().enumerate() {
+            let told: Vec<String> =
+                row.outcomes.iter().map(|(outcome, calls)| format!("{} {calls}", line(outcome))).collect();
+            // The first row's heading goes for all of them.
+            let span = if at == 0 { group.len() } else { 0 };
+            let (function, state) = (row.function.name(), line(&row.state));
+            rows.push(context! { function, span, state, outcomes => told.join(", ") });
+        }
     }
     rows
 }
