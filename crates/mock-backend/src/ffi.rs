@@ -149,7 +149,8 @@ pub unsafe extern "C" fn cuda_load_model(
         let path = Path::new(OsStr::from_bytes(path.to_bytes()));
         defect::boundary::path_taken(path);
         defect::boundary::loading(&context.0)?;
-        let model = Model::load(path, &context.0).map_err(|error| {
+        let load = || Model::load(path, &context.0).map(Arc::new);
+        let model = defect::boundary::remembered(path, load).map_err(|error| {
             if defect::on(Defect::UsageOfFailedLoad) {
                 // SAFETY: not NULL, so room for a u64 (module header).
                 unsafe { vram_bytes_used.write(4096) };
@@ -165,7 +166,6 @@ pub unsafe extern "C" fn cuda_load_model(
             // SAFETY: not NULL, so room for a u64 (module header).
             unsafe { vram_bytes_used.write(defect::boundary::reported(model.usage())) };
         }
-        let model = Arc::new(model);
         defect::deep::loaded(&model);
         Ok(Box::into_raw(Box::new(CudaModel(model))))
     })
@@ -234,8 +234,8 @@ pub unsafe extern "C" fn cuda_inference_start(
         })?;
         defect::job::refused(prompt, max_tokens, temperature, seed)?;
         defect::boundary::starting(&model.0)?;
-        let job =
-            Job::start(&model.0, prompt, max_tokens, temperature, seed).map_err(|error| error.code())?;
+        let job = Job::start(&model.0, &defect::job::prompt(prompt), max_tokens, temperature, seed)
+            .map_err(|error| error.code())?;
         Ok(Box::into_raw(Box::new(InferenceResult(job))))
     });
     if defect::on(Defect::NextSticksToStart) && !result.is_null() {
@@ -281,6 +281,9 @@ pub unsafe extern "C" fn cuda_inference_next_token(
         }
         if defect::on(Defect::PromptKept) {
             defect::peep(defect::keep(defect::readable()) as *const u8, 1);
+        }
+        if defect::on(Defect::CheckDropsToken) && defect::unmark() {
+            job.0.take();
         }
         let Some(produced) = job.0.peek()? else {
             ended = true;

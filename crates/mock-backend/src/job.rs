@@ -157,7 +157,10 @@ impl Job {
                 return Ok(None);
             }
             if let Some(code) = strike(Site::Token(self.taken as u64)) {
-                return defect::job::struck(code).map(|()| None);
+                if defect::on(Defect::FaultSkipsIndex) {
+                    self.taken += 1;
+                }
+                return defect::job::struck(code, &self.model).map(|()| None);
             }
             self.produce()?;
         }

@@ -30,7 +30,8 @@ impl TextStream {
                     text.push_str(std::str::from_utf8(good).unwrap_or_default());
                     match error.error_len() {
                         Some(length) => {
-                            if defect::on(Defect::Replacement) {
+                            let rare = defect::on(Defect::RareBytesReplaced) && bad[0] >= 0xf5;
+                            if rare || defect::on(Defect::Replacement) {
                                 text.push('\u{fffd}');
                             }
                             rest = &bad[length..];

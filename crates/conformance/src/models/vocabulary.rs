@@ -28,8 +28,8 @@ const MERGES: [&str; 62] = [
     "He llo", "Ġ Ð", "Ã ©", "ä ¸", "å Ľ", "ð Ł", "Ġ ð",
 ];
 
-/// Characters that long tokens are runs of, and how often a run is doubled. With these the rows of the vocabulary take
-/// no multiple of 256 bytes, whatever their type.
+/// Characters that long tokens are runs of, and how often a run is doubled. With these the number of tokens is odd, and
+/// their rows in half precision take no multiple of 256 bytes.
 const RUNS: [(char, usize); 3] = [('-', 6), ('=', 6), ('*', 5)];
 
 /// The merges of a byte-level vocabulary.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use worker_contract::{Level, describe_code};
 
-use super::state::{Facts, State};
+use super::state::{Facts, ModelFacts, State};
 use super::{Verdicts, id, tell};
 use crate::program::{Call, Device, Handle, Out, Text};
 use crate::trace::{Observation, Returned};
@@ -100,14 +100,12 @@ fn by_arguments(call: &Call, facts: &Facts, state: &State) -> Expected {
         }
         Call::Start { model, prompt: Text::Bytes(prompt), max_tokens, .. } => {
             let Some(known) = state.model(*model).and_then(|model| model.facts.as_ref()) else { return Open };
-            // A NUL ends the prompt for the library.
-            let prompt = prompt.split(|&byte| byte == 0).next().unwrap_or_default();
-            let length = known.context_length;
+            let prompt = seen(prompt);
             if facts.faulty || std::str::from_utf8(prompt).is_err() {
                 return Open;
             }
             let (busy, empty) = (state.busy(*model), prompt.is_empty());
-            let long = prompt.len() as u64 + 2 + *max_tokens as u64 > length;
+            let long = may_be_long(prompt, *max_tokens, known);
             // Where several refusals are permitted, each brings its codes.
             if busy && (empty || long) {
                 let codes = &[2, 4, 5, 99];
@@ -221,13 +219,12 @@ fn not_utf8(
 ) {
     let Call::Start { model, prompt: Text::Bytes(prompt), max_tokens, .. } = call else { return };
     let Some(known) = state.model(*model) else { return };
-    let prompt = prompt.split(|&byte| byte == 0).next().unwrap_or_default();
+    let prompt = seen(prompt);
     if std::str::from_utf8(prompt).is_ok() {
         return;
     }
     // Where the job may be refused for other reasons as well, the library may see those first.
-    let bytes = prompt.len() as u64 + 2 + (*max_tokens).max(0) as u64;
-    let long = known.facts.as_ref().is_none_or(|facts| bytes > facts.context_length);
+    let long = known.facts.as_ref().is_none_or(|facts| may_be_long(prompt, *max_tokens, facts));
     let beside = !state.jobs.is_empty() || state.models.len() > 1;
     let codes: &[i32] = if long || beside { &[2, 4, 5, 99] } else { &[5] };
     let refused =
@@ -237,6 +234,17 @@ fn not_utf8(
     });
     let what = if returned.handle().is_some() { "accepted" } else { "refused" };
     verdicts.note("INF-05", format!("a prompt that is not UTF-8 is {what}"));
+}
+
+/// What a library sees of a prompt: a NUL ends it.
+fn seen(prompt: &[u8]) -> &[u8] {
+    prompt.split(|&byte| byte == 0).next().unwrap_or_default()
+}
+
+/// Whether a job may pass the context length. No tokeniser makes more tokens than bytes, a start token and a leading
+/// space aside.
+fn may_be_long(prompt: &[u8], max_tokens: i32, facts: &ModelFacts) -> bool {
+    prompt.len() as u64 + 2 + max_tokens.max(0) as u64 > facts.context_length
 }
 
 /// How many pointers are NULL that must not be.

@@ -8,14 +8,10 @@ use crate::verdict::RunResult;
 const MOST: u64 = 1 << 40;
 /// More seconds than any run takes: thirty years.
 const LONGEST: f64 = 1e9;
-/// Most shards of a run.
-pub const MOST_SHARDS: u32 = 1000;
 
 /// What cannot be, if anything.
 pub fn complaint(result: &RunResult) -> Option<String> {
-    if let Some(shard) = result.selection.shard
-        && (shard.index == 0 || shard.index > shard.count || shard.count > MOST_SHARDS)
-    {
+    if let Some(shard) = result.selection.shard.filter(|shard| !shard.is_possible()) {
         return Some(format!("there is no shard {shard}"));
     }
     if let Some(id) = twice(result.requirements.iter().map(|one| one.id)) {

@@ -139,7 +139,7 @@ async fn long_prompt(conversation: &mut Conversation) -> Result<(), String> {
 }
 
 /// English of a length in bytes.
-fn words(length: usize) -> Vec<u8> {
+pub(super) fn words(length: usize) -> Vec<u8> {
     "The quick brown fox jumps over the lazy dog. ".bytes().cycle().take(length).collect()
 }
 
@@ -180,19 +180,16 @@ async fn exact_filled(conversation: &mut Conversation, requirement: String) -> R
     report(conversation, step)
 }
 
-#[then(regex = r"^nothing is lost by a refusal(?: \[([A-Z0-9]+-\d+)\])?$")]
-async fn nothing_lost(conversation: &mut Conversation, requirement: String) -> Result<(), String> {
-    let found = conversation.fit.lost.take();
-    let step = conversation.judge(named(&requirement), found.is_none(), || {
-        let (call, observed) = found.unwrap_or_default();
-        (call, "the token that the refused call would have given".to_owned(), observed)
-    });
-    report(conversation, step)
-}
-
-#[then(regex = r"^checks between a refusal and the next call change nothing(?: \[([A-Z0-9]+-\d+)\])?$")]
-async fn not_disturbed(conversation: &mut Conversation, requirement: String) -> Result<(), String> {
-    let found = conversation.fit.disturbed.take();
+#[then(
+    regex = r"^(nothing is lost by a refusal|checks between a refusal and the next call change nothing)(?: \[([A-Z0-9]+-\d+)\])?$"
+)]
+async fn nothing_lost(
+    conversation: &mut Conversation,
+    what: String,
+    requirement: String,
+) -> Result<(), String> {
+    let fit = &mut conversation.fit;
+    let found = if what.starts_with("checks") { fit.disturbed.take() } else { fit.lost.take() };
     let step = conversation.judge(named(&requirement), found.is_none(), || {
         let (call, observed) = found.unwrap_or_default();
         (call, "the token that the refused call would have given".to_owned(), observed)
@@ -277,12 +274,7 @@ async fn load_roomy(conversation: &mut Conversation) -> Step {
             "no model of the profile has a context of that length, and it names none of the suite's own";
         return Err(Stop::NotApplicable(why.to_owned()));
     }
-    let path = setting.store.path("tiny-llama-long").map_err(|error| broken(&error))?;
-    // A library that writes to models may have done so since.
-    let model = crate::setting::describe(&path).map_err(|error| Stop::Blocked(error.to_string()))?;
-    conversation.adopt_model(crate::setting::bytes(&path), model.facts);
-    conversation.model_file = Some(path);
-    super::givens::load(conversation, "model", "context").await
+    super::known::load_own(conversation, "tiny-llama-long").await
 }
 
 fn in_pieces(

@@ -38,14 +38,22 @@ fn of(name: &str) -> Vec<&'static Golden> {
 }
 
 async fn load_known(conversation: &mut Conversation, name: &str) -> Step {
-    let setting = conversation.setting()?;
-    let broken = |error: &dyn std::fmt::Display| Stop::Broken(error.to_string());
     // Whoever runs the plain one runs those that differ in their words or in how they end.
     let base = if name.starts_with("tiny-llama-") { "tiny-llama" } else { name };
-    if !setting.runs_fixture(base).map_err(|error| broken(&error))? {
+    let runs = conversation.setting()?.runs_fixture(base);
+    if !runs.map_err(|error| Stop::Broken(error.to_string()))? {
         return Err(Stop::NotApplicable(format!("the library does not run the suite's own model {base}")));
     }
-    let path = setting.store.path(name).map_err(|error| broken(&error))?;
+    load_own(conversation, name).await
+}
+
+/// Loads a model of the suite's own, which the scenario goes on with.
+///
+/// # Errors
+/// [`Stop::Blocked`] if the library does not load it.
+pub(super) async fn load_own(conversation: &mut Conversation, name: &str) -> Step {
+    let path = conversation.setting()?.store.path(name);
+    let path = path.map_err(|error| Stop::Broken(error.to_string()))?;
     // A library that writes to models may have done so since.
     let model = describe(&path).map_err(|error| Stop::Blocked(error.to_string()))?;
     conversation.adopt_model(bytes(&path), model.facts);

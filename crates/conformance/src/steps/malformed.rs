@@ -3,7 +3,7 @@
 use cucumber::when;
 use worker_contract::Level;
 
-use super::report;
+use super::{report, rounds};
 use crate::conversation::{Conversation, Kind, Step, Stop};
 use crate::models::malformed::{self, Expect, Malformed};
 use crate::oracle::id;
@@ -148,13 +148,9 @@ async fn confirm_kept(conversation: &mut Conversation, model: &Malformed, path: 
     let round = vec![Op::Call(load), Op::Call(Call::ProcessVramUsage { ctx })];
     let init = Op::Call(Call::Init { bind: bind_ctx, device: Device::Id(0), code });
     let trace = conversation.run(vec![init, Op::Repeat(AGAIN, round)]).await?;
-    let usage: Vec<u64> = trace
-        .iter()
-        .filter(|one| matches!(one.call(), Some(Call::ProcessVramUsage { .. })))
-        .filter_map(|one| one.returned()?.bytes())
-        .collect();
+    let usage = rounds::usage(&trace, |call| matches!(call, Call::ProcessVramUsage { .. }));
     let tolerance = conversation.setting()?.profile.tolerance.vram_bytes;
-    let grown = super::rounds::growth(&usage, tolerance);
+    let grown = rounds::growth(&usage, tolerance);
     conversation.verdicts.judge("LOAD-08", grown.is_none(), || {
         let (from, to) = grown.unwrap_or_default();
         let call = format!("{} refused loads of {} ({})", usage.len(), model.name, model.reason);

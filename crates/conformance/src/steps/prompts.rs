@@ -1,44 +1,32 @@
 //! Prompts of many lengths, each for a short job: where batches, blocks and buffers are just full (INF-04, UTF8-03).
 
-use std::ops::RangeInclusive;
-
 use cucumber::{then, when};
 
 use super::checks::named;
+use super::jobs::words;
 use super::report;
 use crate::conversation::{Conversation, Kind, Step, Stop};
 use crate::program::{Buffer, Call, Guard, Handle, Op, Out, Text};
 use crate::trace::{Observation, Outcome};
 
-#[when(regex = r"^the host takes (\d+) tokens of jobs whose prompts have (.+) words$")]
-async fn every_length(conversation: &mut Conversation, count: u32, lengths: String) -> Result<(), String> {
-    let step = match ranges(&lengths) {
-        Ok(lengths) => short_jobs(conversation, count, of_words(&lengths)).await,
-        Err(stop) => Err(stop),
-    };
-    report(conversation, step)
-}
-
-#[when(regex = r"^the host takes (\d+) tokens of jobs whose prompts have a character across byte (.+)$")]
-async fn across(conversation: &mut Conversation, count: u32, ends: String) -> Result<(), String> {
-    let step = match ranges(&ends) {
-        Ok(ends) => short_jobs(conversation, count, across_ends(&ends)).await,
-        Err(stop) => Err(stop),
-    };
-    report(conversation, step)
-}
-
 #[when(
-    regex = r"^the host takes (\d+) tokens of jobs whose prompts have (.+) characters of 2, 3 and 4 bytes$"
+    regex = r"^the host takes (\d+) tokens of jobs whose prompts have (a character across byte )?([\d ,toand]+?)( words| characters of 2, 3 and 4 bytes)?$"
 )]
-async fn of_one_script(conversation: &mut Conversation, count: u32, lengths: String) -> Result<(), String> {
-    let step = match ranges(&lengths) {
-        Ok(lengths) => {
-            let lengths = lengths.into_iter().flatten();
-            let prompts =
-                lengths.flat_map(|length| ['ж', '語', '😀'].map(|c| String::from(c).repeat(length)));
-            short_jobs(conversation, count, prompts.collect()).await
-        }
+async fn many_prompts(
+    conversation: &mut Conversation,
+    count: u32,
+    across: String,
+    numbers: String,
+    what: String,
+) -> Result<(), String> {
+    let prompts = ranges(&numbers).and_then(|numbers| match (across.is_empty(), what.as_str()) {
+        (false, "") => Ok(across_ends(&numbers)),
+        (true, " words") => Ok(of_words(&numbers)),
+        (true, " characters of 2, 3 and 4 bytes") => Ok(of_one_script(&numbers)),
+        _ => Err(Stop::Broken(format!("no prompts have {across}{numbers:?}{what}"))),
+    });
+    let step = match prompts {
+        Ok(prompts) => short_jobs(conversation, count, prompts).await,
         Err(stop) => Err(stop),
     };
     report(conversation, step)
@@ -47,14 +35,14 @@ async fn of_one_script(conversation: &mut Conversation, count: u32, lengths: Str
 #[when(regex = r"^the host takes the tokens of one job with buffers of (.+) bytes$")]
 async fn one_job(conversation: &mut Conversation, sizes: String) -> Result<(), String> {
     let step = match ranges(&sizes) {
-        Ok(sizes) => sized_tokens(conversation, sizes.into_iter().flatten().collect()).await,
+        Ok(sizes) => sized_tokens(conversation, &sizes).await,
         Err(stop) => Err(stop),
     };
     report(conversation, step)
 }
 
 /// Asks for each token of a job with a buffer of another size, which ends or begins at a page.
-async fn sized_tokens(conversation: &mut Conversation, sizes: Vec<usize>) -> Step {
+async fn sized_tokens(conversation: &mut Conversation, sizes: &[usize]) -> Step {
     let model = conversation.need(Kind::Model, "model")?;
     let prompt = Text::new(conversation.prompt()?);
     let bind = conversation.fresh_slot();
@@ -86,41 +74,42 @@ async fn taken(conversation: &mut Conversation, requirement: String) -> Result<(
 }
 
 /// Reads `1 to 33, 62 to 66 and 128`.
-fn ranges(text: &str) -> Result<Vec<RangeInclusive<usize>>, Stop> {
+fn ranges(text: &str) -> Result<Vec<usize>, Stop> {
     let number = |word: &str| {
-        word.trim().parse().map_err(|_| Stop::Broken(format!("`{word}` in `{text}` is no number")))
+        word.trim().parse::<usize>().map_err(|_| Stop::Broken(format!("`{word}` in `{text}` is no number")))
     };
-    text.split(',')
-        .flat_map(|part| part.split(" and "))
-        .map(|part| match part.split_once(" to ") {
-            Some((from, to)) => Ok(number(from)?..=number(to)?),
-            None => number(part).map(|only| only..=only),
-        })
-        .collect()
+    let mut all = Vec::new();
+    for part in text.split(',').flat_map(|part| part.split(" and ")) {
+        let (from, to) = part.split_once(" to ").unwrap_or((part, part));
+        all.extend(number(from)?..=number(to)?);
+    }
+    Ok(all)
 }
 
 /// Letters with spaces between them, which are a token each or two, and the same with one more space: whatever a
 /// tokenizer makes of a space, numbers of both kinds occur.
-fn of_words(lengths: &[RangeInclusive<usize>]) -> Vec<String> {
+fn of_words(lengths: &[usize]) -> Vec<String> {
     let letters = |count: usize| {
         let words: Vec<String> = ('a'..='z').cycle().step_by(7).take(count).map(String::from).collect();
         words.join(" ")
     };
-    let counts = lengths.iter().cloned().flatten();
-    counts.flat_map(|count| [letters(count), letters(count) + " "]).collect()
+    lengths.iter().flat_map(|count| [letters(*count), letters(*count) + " "]).collect()
+}
+
+/// One character over and over, of two, of three and of four bytes.
+fn of_one_script(lengths: &[usize]) -> Vec<String> {
+    lengths.iter().flat_map(|length| ["ж", "語", "😀"].map(|one| one.repeat(*length))).collect()
 }
 
 /// Texts that go on past a number of bytes, with a character of two, three or four of them where it is reached.
-fn across_ends(ends: &[RangeInclusive<usize>]) -> Vec<String> {
+fn across_ends(ends: &[usize]) -> Vec<String> {
     let with = |end: usize, before: usize, character: char| {
-        let words: String = "one word after another ".chars().cycle().take(end - before).collect();
+        let words = String::from_utf8_lossy(&words(end - before)).into_owned();
         format!("{words}{character} and on")
     };
     ends.iter()
-        .cloned()
-        .flatten()
-        .filter(|end| *end > 3)
-        .flat_map(|end| [with(end, 3, '😀'), with(end, 1, '😀'), with(end, 2, '語'), with(end, 1, 'é')])
+        .filter(|end| **end > 3)
+        .flat_map(|&end| [with(end, 3, '😀'), with(end, 1, '😀'), with(end, 2, '語'), with(end, 1, 'é')])
         .collect()
 }
 
@@ -176,15 +165,14 @@ mod tests {
 
     #[test]
     fn lists_of_lengths_are_read() {
-        let lengths: Vec<usize> = ranges("1 to 3, 62 to 63 and 128").unwrap().into_iter().flatten().collect();
-        assert_eq!(lengths, [1, 2, 3, 62, 63, 128]);
+        assert_eq!(ranges("1 to 3, 62 to 63 and 128").unwrap(), [1, 2, 3, 62, 63, 128]);
         assert!(ranges("1 to many").is_err());
     }
 
     #[test]
     fn a_character_lies_across_every_end() {
         for end in [63, 64, 255, 256] {
-            let prompts = across_ends(&[end..=end]);
+            let prompts = across_ends(&[end]);
             assert_eq!(prompts.len(), 4);
             for cut in [end - 2, end - 1, end] {
                 assert!(prompts.iter().any(|prompt| !prompt.is_char_boundary(cut)), "{end}: {cut}");
@@ -195,7 +183,7 @@ mod tests {
 
     #[test]
     fn prompts_of_words_have_all_lengths_of_both_kinds() {
-        let lengths: Vec<usize> = of_words(&[1..=3]).iter().map(String::len).collect();
+        let lengths: Vec<usize> = of_words(&[1, 2, 3]).iter().map(String::len).collect();
         assert_eq!(lengths, [1, 2, 3, 4, 5, 6]);
     }
 }

@@ -181,7 +181,7 @@ fn noise(what: &str, tolerance: u64) -> u64 {
     }
 }
 
-fn usage(trace: &[Observation], wanted: impl Fn(&Call) -> bool) -> Vec<u64> {
+pub(super) fn usage(trace: &[Observation], wanted: impl Fn(&Call) -> bool) -> Vec<u64> {
     trace
         .iter()
         .filter(|observation| matches!(&observation.event, Event::Call(call) if wanted(call)))

@@ -7,7 +7,6 @@ use sha2::{Digest, Sha256};
 use worker_contract::{Level, RequirementId};
 
 use super::CodeCount;
-use crate::report::plausible::MOST_SHARDS;
 
 /// What a case is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -196,6 +195,13 @@ impl std::fmt::Display for Shard {
     }
 }
 
+impl Shard {
+    /// Whether a run can have such a part: one of 1000 at most.
+    pub fn is_possible(self) -> bool {
+        (1..=self.count).contains(&self.index) && self.count <= 1000
+    }
+}
+
 impl std::str::FromStr for Shard {
     type Err = String;
 
@@ -204,10 +210,7 @@ impl std::str::FromStr for Shard {
         let (index, count) = text.split_once('/').ok_or_else(wrong)?;
         let shard =
             Shard { index: index.parse().map_err(|_| wrong())?, count: count.parse().map_err(|_| wrong())? };
-        if shard.index == 0 || shard.index > shard.count || shard.count > MOST_SHARDS {
-            return Err(wrong());
-        }
-        Ok(shard)
+        if shard.is_possible() { Ok(shard) } else { Err(wrong()) }
     }
 }
 

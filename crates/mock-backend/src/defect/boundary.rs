@@ -1,9 +1,9 @@
 //! What defects do at the boundary: contexts, models, starts and checks.
 
 use std::ffi::{CStr, c_int};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::Utf8Error;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::{
     Defect, count, counted, crowded, deep, foreign_thread, keep, kept, lose, mark, marked, on, peep, scribble,
@@ -142,6 +142,24 @@ pub(crate) fn loading(_ledger: &Arc<Ledger>) -> Result<(), ErrorCode> {
     Ok(())
 }
 
+/// The model of a path, which is loaded unless a defect remembers it.
+pub(crate) fn remembered(
+    path: &Path,
+    load: impl FnOnce() -> Result<Arc<Model>, LoadError>,
+) -> Result<Arc<Model>, LoadError> {
+    static KNOWN: Mutex<Vec<(PathBuf, Arc<Model>)>> = Mutex::new(Vec::new());
+    if !on(Defect::PathRemembered) {
+        return load();
+    }
+    let Ok(mut known) = KNOWN.lock() else { return load() };
+    if let Some((_, model)) = known.iter().find(|(one, _)| one == path) {
+        return Ok(Arc::clone(model));
+    }
+    let model = load()?;
+    known.push((path.to_owned(), Arc::clone(&model)));
+    Ok(model)
+}
+
 /// A load failed, maybe for the shape of a tensor.
 pub(crate) fn shape_refused(error: &LoadError, ledger: &Arc<Ledger>) {
     if on(Defect::WrongShapeKeepsVram) && error.to_string().contains("shape") {
@@ -190,6 +208,9 @@ pub(crate) fn loaded(ledger: &Arc<Ledger>, error_code: *mut c_int) {
     if on(Defect::LoadWithoutCodeLeaks) && error_code.is_null() {
         lose(ledger, 64);
     }
+    if on(Defect::UnloadElsewhereKeepsVram) {
+        foreign_thread();
+    }
     if on(Defect::CodeKept) {
         keep(error_code as u64);
     }
@@ -220,6 +241,9 @@ pub(crate) fn unloading(model: Option<&Model>) {
     }
     if LIVE.iter().any(|defect| on(*defect)) && keep(kept() - 1) > 1 && on(Defect::SecondUnloadHarms) {
         mark();
+    }
+    if on(Defect::UnloadElsewhereKeepsVram) && foreign_thread() {
+        lose(&model.ledger, 64);
     }
     if on(Defect::UnloadKeepsVram) {
         lose(&model.ledger, model.at_rest());
@@ -329,6 +353,9 @@ fn checked() {
 
 /// A residency check of a live model.
 pub(crate) fn checked_residency(model: &Model) -> Result<(), ErrorCode> {
+    if on(Defect::CheckDropsToken) && keep(0) == 1 {
+        mark();
+    }
     checked();
     if deep::evicted(model) {
         return Err(ErrorCode::VramResidencyFailed);

@@ -1,7 +1,12 @@
 //! What defects make of the request and of the faults of a job.
 
+use std::borrow::Cow;
+use std::sync::Mutex;
+
 use super::{Defect, mark, marked, on};
 use crate::code::ErrorCode;
+use crate::hyper_parameters::Architecture;
+use crate::model::Model;
 
 /// The seed that a job works with.
 pub(crate) fn seed(seed: u64, max_tokens: i32) -> u64 {
@@ -10,6 +15,9 @@ pub(crate) fn seed(seed: u64, max_tokens: i32) -> u64 {
     }
     if on(Defect::UpperSeedOnly) {
         return seed >> 32;
+    }
+    if on(Defect::FreshBytesMatter) && fresh_memory_is_filled() {
+        return seed.wrapping_add(1);
     }
     if on(Defect::ZeroSeedIsTime) && seed == 0 {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
@@ -21,12 +29,42 @@ pub(crate) fn seed(seed: u64, max_tokens: i32) -> u64 {
     if on(Defect::LimitInSeed) { seed ^ max_tokens as u64 } else { seed }
 }
 
+/// Whether a block that was just allocated holds one and the same byte, and not zero.
+fn fresh_memory_is_filled() -> bool {
+    // SAFETY: none: a defect reads what it has not written, in a build that is made to be caught at it.
+    unsafe {
+        let block = libc::malloc(512).cast::<u8>();
+        let first = block.add(64).read_volatile();
+        let filled = first != 0 && (64..448).all(|at| block.add(at).read_volatile() == first);
+        libc::free(block.cast());
+        filled
+    }
+}
+
+/// The prompt that a job works with.
+pub(crate) fn prompt(prompt: &str) -> Cow<'_, str> {
+    static KNOWN: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    if !on(Defect::LikePromptTaken) {
+        return Cow::Borrowed(prompt);
+    }
+    let Ok(mut known) = KNOWN.lock() else { return Cow::Borrowed(prompt) };
+    let beginning = |text: &str| text.bytes().take(8).collect::<Vec<u8>>();
+    let like = known.iter().find(|one| one.len() == prompt.len() && beginning(one) == beginning(prompt));
+    if let Some(like) = like {
+        return Cow::Owned(like.clone());
+    }
+    known.push(prompt.to_owned());
+    Cow::Borrowed(prompt)
+}
+
 /// What a fault at a token becomes: its code, or nothing for the end of the sequence.
-pub(crate) fn struck(code: ErrorCode) -> Result<(), ErrorCode> {
+pub(crate) fn struck(code: ErrorCode, model: &Model) -> Result<(), ErrorCode> {
     if on(Defect::FaultSticks) || (on(Defect::NoJobAfterOom) && code == ErrorCode::OutOfMemory) {
         mark();
     }
+    let gpt2 = model.parameters.architecture == Architecture::Gpt2;
     Err(match code {
+        ErrorCode::KernelLaunchFailed if gpt2 && on(Defect::Gpt2LaunchReports4) => ErrorCode::InferenceFailed,
         ErrorCode::KernelLaunchFailed if on(Defect::LaunchReports4) => ErrorCode::InferenceFailed,
         ErrorCode::KernelLaunchFailed if on(Defect::LaunchHidden) => return Ok(()),
         ErrorCode::InferenceFailed if on(Defect::KernelReports6) => ErrorCode::KernelLaunchFailed,
@@ -50,11 +88,13 @@ const BREAKING: [Defect; 9] = [
 
 /// Why a start with good arguments fails all the same.
 pub(crate) fn refused(prompt: &str, max_tokens: i32, temperature: f32, seed: u64) -> Result<(), ErrorCode> {
+    let astral = prompt.chars().filter(|character| character.len_utf8() == 4).count();
     let wide = |character: char| ('\u{590}'..='\u{6ff}').contains(&character);
     let parameter = [
         (Defect::OneTokenRefused, max_tokens == 1),
         (Defect::MinusZeroRefused, temperature == 0.0 && temperature.is_sign_negative()),
         (Defect::LastSeedRefused, seed == u64::MAX),
+        (Defect::ManyCharactersRefused, astral > 32),
         (Defect::CutCharacterFails, prompt.len() > 255 && !prompt.is_char_boundary(255)),
         (Defect::ControlRefused, prompt.chars().any(|character| ('\x01'..'\t').contains(&character))),
     ];

@@ -117,7 +117,8 @@ mod spoiling {
         /// How far token `index` is moved; 0 for the right one.
         pub fn shift(&mut self, index: i32) -> u32 {
             let now = Instant::now();
-            let paused = self.last.replace(now).is_some_and(|last| now - last > Duration::from_micros(1800));
+            let idle = self.last.replace(now).map_or(Duration::ZERO, |last| now - last);
+            let paused = idle > Duration::from_micros(1800);
             let own = std::ptr::from_ref(self) as u64;
             let open = OPEN.load(Ordering::SeqCst);
             let (sampled, high) = (self.temperature > 0.0, self.seed >> 32 != 0);
@@ -145,6 +146,7 @@ mod spoiling {
                 (Defect::BufferDiffers, index == 5 && marked()),
                 (Defect::NullIndexDiffers, index == 5 && marked()),
                 (Defect::PauseDiffers, paused && index > 1),
+                (Defect::LongPauseDiffers, idle > Duration::from_millis(300) && index > 1),
                 (Defect::CheckTurns, turned_by_check),
                 (Defect::CheckTurnsSampled, turned_by_check && self.temperature > 1.0),
                 (Defect::FaultSticks, marked() && index == 1),

@@ -45,6 +45,9 @@ pub(crate) fn no_room() -> Result<bool, ErrorCode> {
 /// Room for less than the text.
 pub(crate) fn too_small() -> ErrorCode {
     refused();
+    if on(Defect::CheckDropsToken) {
+        keep(1);
+    }
     if on(Defect::SmallBufferReports3) { ErrorCode::ModelLoadFailed } else { ErrorCode::InvalidParameter }
 }
 
@@ -95,7 +98,10 @@ pub(crate) fn given(buffer: *mut u8, room: usize, produced: &Produced, index: *m
     if on(Defect::BytesNotText) && text.first().is_some_and(|byte| *byte >= 0xc2) {
         scribble(buffer, 0xc1);
     }
-    if on(Defect::WritesPastEnd) {
+    if on(Defect::CheckDropsToken) {
+        keep(0);
+    }
+    if on(Defect::WritesPastEnd) || (on(Defect::BufferOfHundred) && (100..128).contains(&room)) {
         scribble(buffer.wrapping_add(room), 0);
     }
     if on(Defect::WordsCopied) && text.len() >= 8 {

@@ -137,6 +137,19 @@ fn a_token_that_a_refusal_lost_breaks_no_more_than_a_should() {
 }
 
 #[test]
+fn what_is_no_text_may_be_refused_for_the_job_beside_it_but_not_alone() {
+    let mut bad = start(3);
+    if let Call::Start { prompt, .. } = &mut bad {
+        *prompt = Text::new(b"\xff\xfe".as_slice());
+    }
+    let mut talk = Talk::new();
+    talk.give(bad.clone(), handle(99));
+    assert_eq!(talk.found(), []);
+    talk.give(Call::Free { result: Handle::Slot(Slot(2)) }, Returned::default()).give(bad, handle(99));
+    assert_eq!(talk.found(), [("INF-05".to_owned(), Level::Should)]);
+}
+
+#[test]
 fn what_fits_is_given_and_what_does_not_is_refused() {
     assert_eq!(Talk::new().give(next(2), token("a", 0)).found(), []);
     assert_eq!(Talk::new().give(next(1), none(5)).found(), []);
