@@ -32,8 +32,7 @@ fn models() -> Vec<(&'static str, PathBuf)> {
 /// Text of the CPU reference.
 fn reference(model: &Arc<Model>, prompt: &str, sampling: Sampling) -> String {
     let Sampling { max_tokens, temperature, seed } = sampling;
-    let mut job =
-        Job::start(model, prompt, max_tokens, temperature, seed).expect("the reference starts");
+    let mut job = Job::start(model, prompt, max_tokens, temperature, seed).expect("the reference starts");
     let mut text = String::new();
     while let Some(produced) = job.peek().expect("the reference goes on") {
         write!(text, "{}|", produced.text).expect("a string takes all");
