@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::kv_cache::KvCache;
 use crate::quant::activation::round_to_half;
 use crate::quant::portable::{FLOAT_LANES, sum16};
-use crate::quant::product::{add_scaled_half_row, exponentials, half_row};
+use crate::quant::product::{add_scaled_half_row, exponentials, half_rows};
 
 /// Head counts and size of an attention layer; `heads` is a multiple of `kv_heads`.
 #[derive(Clone, Copy, Debug)]
@@ -94,11 +94,9 @@ fn attend_head<const LANES: usize>(
     let size = shape.head_size * 2;
     let scale = 1.0 / (shape.head_size as f32).sqrt();
     let (keys, row_bytes) = cache.keys(layer);
-    let mut scores: Vec<f32> = keys
-        .chunks_exact(row_bytes)
-        .take(positions)
-        .map(|row| half_row::<LANES>(&row[at..at + size], &query) * scale)
-        .collect();
+    let mut scores = vec![0.0; positions];
+    half_rows::<LANES>(keys, row_bytes, at, &query, &mut scores);
+    scores.iter_mut().for_each(|score| *score *= scale);
     let largest = scores.iter().fold(f32::NEG_INFINITY, |largest, &score| largest.max(score));
     exponentials(&mut scores, largest);
     let total: f64 = scores.chunks(16).map(|chunk| f64::from(sum_of_up_to_16(chunk))).sum();

@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::activation::Column;
-use super::portable::{FLOAT_LANES, rest_of_floats, rest_of_halves, subtract_minimums, sum4, sum8, sum64};
+use super::portable::{FLOAT_LANES, rest_of_floats, subtract_minimums, sum4, sum8, sum64};
 use super::{Order, TensorType, k_scales};
 use crate::{exp, rope};
 
@@ -51,8 +51,67 @@ pub fn products(
 #[target_feature(enable = "avx2,fma,f16c")]
 pub fn half_row<const LANES: usize>(row: &[u8], x: &[f32]) -> f32 {
     let row = row.as_chunks::<2>().0;
-    let (sum, rest) = float_lanes::<LANES>(x, |i| _mm256_cvtph_ps(load16(row[i..i + 8].as_flattened())));
-    rest_of_halves(sum, rest, |i| half(row[x.len() - rest.len() + i]))
+    // Heads are often shorter than the lanes, whose sum is then a long way to a zero.
+    let (sum, rest) = match x.len() < LANES {
+        true => (0.0, x),
+        false => float_lanes::<LANES>(x, |i| _mm256_cvtph_ps(load16(row[i..i + 8].as_flattened()))),
+    };
+    let row = &row[x.len() - rest.len()..];
+    let (eights, tail) = rest.as_chunks::<8>();
+    let mut sum = f64::from(sum);
+    for (x, row) in eights.iter().zip(row.as_chunks::<8>().0) {
+        let products = store8f(_mm256_mul_ps(_mm256_cvtph_ps(load16(row.as_flattened())), load8f(x)));
+        sum = products.iter().fold(sum, |sum, &product| sum + f64::from(product));
+    }
+    let row = &row[8 * eights.len()..];
+    tail.iter().zip(row).fold(sum, |sum, (x, &weight)| sum + f64::from(half(weight) * x)) as f32
+}
+
+/// Products of `x` and the halves from `at` on in row after row, each the one of [`half_row`].
+#[target_feature(enable = "avx2,fma,f16c")]
+pub fn half_rows<const LANES: usize>(rows: &[u8], row_bytes: usize, at: usize, x: &[f32], out: &mut [f32]) {
+    let row = |i: usize| &rows[i * row_bytes + at..][..2 * x.len()];
+    let mut done = 0;
+    if x.len() < LANES && x.len().is_multiple_of(8) {
+        let fours = out.as_chunks_mut::<4>().0;
+        for (i, four) in fours.iter_mut().enumerate() {
+            *four = four_short_rows([0, 1, 2, 3].map(|j| row(4 * i + j)), x);
+        }
+        done = 4 * fours.len();
+    }
+    for (i, out) in out.iter_mut().enumerate().skip(done) {
+        *out = half_row::<LANES>(row(i), x);
+    }
+}
+
+/// [`half_row`] of four rows shorter than its lanes: one sum waits for each of its additions, four wait together.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn four_short_rows(rows: [&[u8]; 4], x: &[f32]) -> [f32; 4] {
+    let mut sums = _mm256_setzero_pd();
+    for (i, x) in x.as_chunks::<8>().0.iter().enumerate() {
+        let x = load8f(x);
+        let [a, b, c, d] =
+            rows.map(|row| _mm256_mul_ps(_mm256_cvtph_ps(load16(&row[16 * i..16 * i + 16])), x));
+        // Turned about, so that a vector has one element of each row: 0 to 3 in the lower halves, 4 to 7 in the upper.
+        let pairs = [
+            (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d)),
+            (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d)),
+        ];
+        let turned = pairs.map(|(left, right)| {
+            [_mm256_shuffle_ps::<0x44>(left, right), _mm256_shuffle_ps::<0xee>(left, right)]
+        });
+        for element in turned.as_flattened() {
+            sums = _mm256_add_pd(sums, _mm256_cvtps_pd(_mm256_castps256_ps128(*element)));
+        }
+        for element in turned.as_flattened() {
+            sums = _mm256_add_pd(sums, _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(*element)));
+        }
+    }
+    let mut out = [0.0; 4];
+    // SAFETY: the array has room for the four floats of the unaligned store.
+    unsafe { _mm_storeu_ps(out.as_mut_ptr(), _mm256_cvtpd_ps(sums)) };
+    out
 }
 
 /// `out += weight * row`, element by element.

@@ -61,8 +61,7 @@ pub fn half_row<const LANES: usize>(row: &[u8], x: &[f32]) -> f32 {
 }
 
 /// `sum` and the products of the elements after the last whole set of lanes of a row of halves.
-#[inline]
-pub fn rest_of_halves(sum: f32, rest: &[f32], weight: impl Fn(usize) -> f32) -> f32 {
+fn rest_of_halves(sum: f32, rest: &[f32], weight: impl Fn(usize) -> f32) -> f32 {
     let rest = rest.iter().enumerate().map(|(i, x)| f64::from(weight(i) * x));
     rest.fold(f64::from(sum), |sum, product| sum + product) as f32
 }

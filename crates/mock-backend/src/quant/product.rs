@@ -27,15 +27,18 @@ pub fn products(
     }
 }
 
-/// Product of `x` and a row of little-endian halves, summed in `LANES` (at most 64) lanes.
+/// `out[i]` = product of `x` and the halves from byte `at` on of row `i`, little-endian, summed in `LANES` (at most
+/// 64) lanes.
 #[inline]
-pub fn half_row<const LANES: usize>(row: &[u8], x: &[f32]) -> f32 {
+pub fn half_rows<const LANES: usize>(rows: &[u8], row_bytes: usize, at: usize, x: &[f32], out: &mut [f32]) {
     #[cfg(target_arch = "x86_64")]
     if simd() {
         // SAFETY: as in `products`.
-        return unsafe { super::avx2::half_row::<LANES>(row, x) };
+        return unsafe { super::avx2::half_rows::<LANES>(rows, row_bytes, at, x, out) };
     }
-    portable::half_row::<LANES>(row, x)
+    for (row, out) in rows.chunks_exact(row_bytes).zip(out) {
+        *out = portable::half_row::<LANES>(&row[at..at + 2 * x.len()], x);
+    }
 }
 
 /// `out += weight * row`, element by element; `row` holds little-endian halves.

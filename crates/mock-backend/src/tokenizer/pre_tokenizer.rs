@@ -1,8 +1,9 @@
 //! Splits text into the pieces that merges stay within, by the patterns that go by a pre-tokenizer's name.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use fancy_regex::Regex;
+use regex_syntax::hir::{self, ClassUnicodeRange, HirKind};
 
 use super::{EncodeError, TokenizerError};
 
@@ -65,8 +66,8 @@ impl PreTokenizer {
         for pattern in self.patterns {
             let mut finer = Vec::new();
             for piece in pieces {
-                if *pattern == GPT2 && piece.is_ascii() {
-                    gpt2_ascii(piece, &mut finer);
+                if *pattern == GPT2 {
+                    gpt2(piece, &mut finer);
                 } else {
                     split(&*compiled(pattern)?, piece, &mut finer)?;
                 }
@@ -90,32 +91,30 @@ fn split<'t>(pattern: &Regex, text: &'t str, pieces: &mut Vec<&'t str>) -> Resul
     Ok(())
 }
 
-/// What [`GPT2`] matches in a text without other characters than those of ASCII, which most are.
-fn gpt2_ascii<'t>(text: &'t str, pieces: &mut Vec<&'t str>) {
-    let bytes = text.as_bytes();
-    // White space as Unicode has it, which counts the vertical tab as well.
-    let space = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0x0b;
-    let run = |from: usize, wanted: &dyn Fn(&u8) -> bool| {
-        from + bytes[from..].iter().position(|byte| !wanted(byte)).unwrap_or(bytes.len() - from)
+/// What [`GPT2`] matches, without compiling it, which takes longer than a job of a tiny model.
+fn gpt2<'t>(text: &'t str, pieces: &mut Vec<&'t str>) {
+    let run = |from: usize, wanted: &dyn Fn(char) -> bool| {
+        from + text[from..].find(|c| !wanted(c)).unwrap_or(text.len() - from)
     };
     let mut at = 0;
-    while at < bytes.len() {
+    while at < text.len() {
         let contraction = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"];
-        let end = match contraction.iter().find(|short| bytes[at..].starts_with(short.as_bytes())) {
+        let end = match contraction.iter().find(|short| text[at..].starts_with(**short)) {
             Some(short) => at + short.len(),
             None => {
                 // One space may go before a word, a number, or whatever else is no white space.
-                let start = at + usize::from(bytes[at] == b' ');
-                match bytes.get(start) {
-                    Some(byte) if byte.is_ascii_alphabetic() => run(start, &u8::is_ascii_alphabetic),
-                    Some(byte) if byte.is_ascii_digit() => run(start, &u8::is_ascii_digit),
-                    Some(byte) if !space(byte) => {
-                        run(start, &|byte| !space(byte) && !byte.is_ascii_alphanumeric())
+                let start = at + usize::from(text[at..].starts_with(' '));
+                match text[start..].chars().next() {
+                    Some(c) if is_letter(c) => run(start, &is_letter),
+                    Some(c) if is_number(c) => run(start, &is_number),
+                    Some(c) if !c.is_whitespace() => {
+                        run(start, &|c| !c.is_whitespace() && !is_number(c) && !is_letter(c))
                     }
                     _ => {
-                        let end = run(at, &space);
+                        let end = run(at, &char::is_whitespace);
+                        let last = text[at..end].char_indices().next_back().map_or(0, |(last, _)| last);
                         // The last of a run stays for what follows.
-                        if end < bytes.len() && end > at + 1 { end - 1 } else { end }
+                        if end < text.len() && last > 0 { at + last } else { end }
                     }
                 }
             }
@@ -125,6 +124,34 @@ fn gpt2_ascii<'t>(text: &'t str, pieces: &mut Vec<&'t str>) {
     }
 }
 
+/// The characters of a class, as the patterns have them: the standard library may follow another version of Unicode.
+struct Class(Vec<ClassUnicodeRange>);
+
+static LETTERS: LazyLock<Class> = LazyLock::new(|| Class::new(r"\p{L}"));
+static NUMBERS: LazyLock<Class> = LazyLock::new(|| Class::new(r"\p{N}"));
+
+impl Class {
+    fn new(pattern: &str) -> Self {
+        match regex_syntax::parse(pattern).map(|class| class.into_kind()) {
+            Ok(HirKind::Class(hir::Class::Unicode(class))) => Self(class.ranges().to_vec()),
+            _ => Self(Vec::new()),
+        }
+    }
+
+    fn has(&self, c: char) -> bool {
+        let after = self.0.partition_point(|range| range.start() <= c);
+        after > 0 && c <= self.0[after - 1].end()
+    }
+}
+
+fn is_letter(c: char) -> bool {
+    c.is_ascii_alphabetic() || !c.is_ascii() && LETTERS.has(c)
+}
+
+fn is_number(c: char) -> bool {
+    c.is_ascii_digit() || !c.is_ascii() && NUMBERS.has(c)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,7 +159,10 @@ mod tests {
     /// Every text of up to five characters of each kind there is.
     #[test]
     fn the_pattern_of_gpt2_and_the_way_by_hand_agree() {
-        let alphabet = ["a", "r", "'", "s", "1", " ", "\n", "\u{b}", "\u{1f}", "!", "'re"];
+        let alphabet = [
+            "a", "r", "'", "s", "1", " ", "\n", "\u{b}", "\u{1f}", "!", "'re", "\u{e9}", "\u{3000}",
+            "\u{301}",
+        ];
         let regex = Regex::new(GPT2).unwrap();
         for number in 0..alphabet.len().pow(5) {
             let text: String =
@@ -140,8 +170,18 @@ mod tests {
             let (mut by_regex, mut by_hand) = (Vec::new(), Vec::new());
             super::split(&regex, &text, &mut by_regex).unwrap();
             by_regex.retain(|piece| !piece.is_empty());
-            gpt2_ascii(&text, &mut by_hand);
+            gpt2(&text, &mut by_hand);
             assert_eq!(by_hand, by_regex, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn characters_are_of_the_classes_that_the_pattern_has() {
+        let [letter, number, space] = [r"\p{L}", r"\p{N}", r"\s"].map(|class| Regex::new(class).unwrap());
+        for c in '\0'..=char::MAX {
+            let text = c.to_string();
+            let by_regex = [&letter, &number, &space].map(|class| class.is_match(&text).unwrap());
+            assert_eq!(by_regex, [is_letter(c), is_number(c), c.is_whitespace()], "{c:?}");
         }
     }
 

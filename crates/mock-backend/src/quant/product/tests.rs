@@ -105,6 +105,22 @@ fn rows_that_are_no_multiple_of_a_vector_are_summed_whole() {
 }
 
 #[test]
+fn products_of_many_rows_of_halves_are_those_of_each() {
+    for columns in [4, 8, 16, 20, 24, 56, 64, 72] {
+        let (row_bytes, at, count) = (2 * columns + 6, 4, 11);
+        let rows = random_row(TensorType::F16, count * row_bytes / 2, columns as u64);
+        let x = values(columns, 3);
+        let expected: Vec<u32> = rows
+            .chunks_exact(row_bytes)
+            .map(|row| portable::half_row::<64>(&row[at..at + 2 * columns], &x).to_bits())
+            .collect();
+        let mut out = vec![0.0; count];
+        half_rows::<64>(&rows, row_bytes, at, &x, &mut out);
+        assert_eq!(out.iter().map(|x| x.to_bits()).collect::<Vec<_>>(), expected, "{columns}");
+    }
+}
+
+#[test]
 fn adding_a_scaled_row_is_the_same_with_and_without_vectors() {
     for columns in [4, 8, 20, 64] {
         let row = random_row(TensorType::F16, columns, 9);
