@@ -132,7 +132,7 @@ impl Store {
         }
         let content = make()?;
         let path = self.place(name, &content);
-        if !fs::read(&path).is_ok_and(|there| there == content) {
+        if !holds(&path, &content) {
             self.put(&path, |file| file.write_all(&content))?;
         }
         let look = look_at(&path).map_err(|cause| ModelError::File {
@@ -173,10 +173,22 @@ fn look_at(path: &Path) -> io::Result<Look> {
 }
 
 fn begins_with(path: &Path, front: &[u8]) -> bool {
-    let mut there = vec![0; front.len()];
-    File::open(path).and_then(|mut file| io::Read::read_exact(&mut file, &mut there)).is_ok()
-        && there == front
+    let mut there = vec![0; front.len().min(CHUNK)];
+    File::open(path).is_ok_and(|mut file| {
+        front.chunks(CHUNK).all(|wanted| {
+            let there = &mut there[..wanted.len()];
+            io::Read::read_exact(&mut file, there).is_ok() && there == wanted
+        })
+    })
 }
+
+/// Whether the file has this content and no more.
+fn holds(path: &Path, content: &[u8]) -> bool {
+    fs::metadata(path).is_ok_and(|facts| facts.len() == content.len() as u64) && begins_with(path, content)
+}
+
+/// What is compared at a time: little enough to stay in a cache.
+const CHUNK: usize = 1 << 16;
 
 #[cfg(test)]
 mod tests {
