@@ -139,6 +139,8 @@ pub struct Conversation {
     pub died: bool,
     /// When the step under way began.
     pub mark: Option<Instant>,
+    /// The turn that the scenario holds while it is played.
+    pub turn: Option<tokio::sync::OwnedSemaphorePermit>,
     /// How long each step took that is over.
     pub steps: Vec<Duration>,
     /// What was found, and in which step.

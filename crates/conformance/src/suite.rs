@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use cucumber::event::{self, ScenarioFinished};
 use cucumber::{Cucumber, Event, World as _};
 use futures::FutureExt;
+use tokio::sync::Semaphore;
 use worker_contract::{Function, RequirementId};
 
 pub use cases::{Case, cases};
@@ -207,11 +208,15 @@ pub fn run(request: &Request, progress: Box<dyn Progress>) -> Result<RunResult, 
             result.machine.device_count = setting.facts.devices;
             played.cases.push(check("a first look at the library", &[], probed));
             if request.jobs.is_none() && setting.waits {
-                setting.executor.widen(WAITING_JOBS);
+                setting.executor.resize(WAITING_JOBS.max(setting.executor.jobs()));
             }
             let setting = Arc::new(setting);
             let progress = Arc::new(Mutex::new(progress));
-            played.absorb(play(selected, Arc::clone(&setting), &progress)?);
+            let (pausing, others) = part(selected);
+            // Who only waits takes no core from others, so that no pause holds up the rest.
+            let extra = if request.jobs.is_none() { count(&pausing) } else { 0 };
+            let features = pausing.into_iter().chain(others).collect();
+            played.absorb(play(features, extra, Arc::clone(&setting), &progress)?);
             if request.programs > 0 && !result.selection.is_narrowed() {
                 let known = played.cases.iter().flat_map(|one| &one.findings).map(|found| found.requirement);
                 let known = known.collect();
@@ -504,9 +509,34 @@ impl cucumber::Writer<Conversation> for Watcher {
 
 impl cucumber::writer::Normalized for Watcher {}
 
-/// Plays the scenarios.
+/// Whether the scenario spends most of its time in pauses that it asks for.
+fn pauses(scenario: &gherkin::Scenario) -> bool {
+    scenario.steps.iter().any(|step| step.value.contains("pause_us"))
+}
+
+/// The features with only the scenarios that pause, and with only the others.
+fn part(features: Vec<gherkin::Feature>) -> (Vec<gherkin::Feature>, Vec<gherkin::Feature>) {
+    let mut pausing = features.clone();
+    let mut others = features;
+    for feature in &mut pausing {
+        feature.scenarios.retain(pauses);
+        feature.rules.clear();
+    }
+    pausing.retain(|feature| !feature.scenarios.is_empty());
+    for feature in &mut others {
+        feature.scenarios.retain(|scenario| !pauses(scenario));
+    }
+    (pausing, others)
+}
+
+fn count(features: &[gherkin::Feature]) -> usize {
+    features.iter().map(|feature| feature.scenarios.len()).sum()
+}
+
+/// Plays the scenarios, those that pause on top of as many as may be played at a time where there are `extra` sessions.
 fn play(
     features: Vec<gherkin::Feature>,
+    extra: usize,
     setting: Arc<Setting>,
     progress: &Arc<Mutex<Box<dyn Progress>>>,
 ) -> Result<Played, SuiteError> {
@@ -518,6 +548,9 @@ fn play(
         .map_err(|error| SuiteError::Broken(vec![error.to_string()]))?;
     let (before, models) = (Arc::clone(&setting), Arc::clone(&setting));
     let (after, shown) = (Arc::clone(&results), Arc::clone(progress));
+    let jobs = setting.executor.jobs();
+    let turns = Arc::new(Semaphore::new(jobs));
+    setting.executor.resize(jobs + extra);
     let run = Conversation::cucumber::<&str>()
         .with_parser(Parsed(features))
         .with_writer(Watcher {
@@ -525,12 +558,18 @@ fn play(
             undefined: Arc::clone(&undefined),
         })
         .with_default_cli()
-        .max_concurrent_scenarios(setting.executor.jobs())
+        .max_concurrent_scenarios(jobs + extra)
         .before(move |feature, rule, scenario, world| {
             world.setting = Some(Arc::clone(&before));
-            world.mark = Some(Instant::now());
             world.tags = features::tags(feature, rule, scenario).filter_map(|tag| tag.parse().ok()).collect();
-            async {}.boxed_local()
+            let turns = (extra == 0 || !pauses(scenario)).then(|| Arc::clone(&turns));
+            async move {
+                if let Some(turns) = turns {
+                    world.turn = turns.acquire_owned().await.ok();
+                }
+                world.mark = Some(Instant::now());
+            }
+            .boxed_local()
         })
         .after(move |feature, rule, scenario, end, world| {
             let (after, shown) = (Arc::clone(&after), Arc::clone(&shown));
@@ -538,6 +577,7 @@ fn play(
             async move {
                 let Some(world) = world else { return };
                 world.end_session().await;
+                world.turn = None;
                 models.mend_models(&mut world.verdicts);
                 let played = conclude(feature, rule, scenario, end, world);
                 if let Some(one) = played.cases.first() {
@@ -549,6 +589,7 @@ fn play(
             .boxed_local()
         });
     let _: Watcher = runtime.block_on(Cucumber::run(run, ()));
+    setting.executor.resize(jobs);
     let undefined = std::mem::take(&mut *undefined.lock().unwrap_or_else(PoisonError::into_inner));
     if !undefined.is_empty() {
         return Err(SuiteError::Broken(undefined));

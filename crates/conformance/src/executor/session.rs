@@ -216,10 +216,9 @@ impl Executor {
         lock(&self.pool).jobs
     }
 
-    /// From now on, so many sessions at a time, if that is more.
-    pub fn widen(&self, jobs: usize) {
-        let mut pool = lock(&self.pool);
-        pool.jobs = pool.jobs.max(jobs);
+    /// From now on, so many sessions at a time, at least one.
+    pub fn resize(&self, jobs: usize) {
+        lock(&self.pool).jobs = jobs.max(1);
         self.returned.notify_all();
     }
 
