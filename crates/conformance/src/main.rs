@@ -98,7 +98,7 @@ struct Run {
     /// Only scenarios whose place or name contains this.
     #[arg(long, value_name = "TEXT")]
     scenario: Option<String>,
-    /// Scenarios at a time. If not given, one more than there are cores, since scenarios also wait; at least twelve for
+    /// Scenarios at a time. If not given, one more than there are cores, and those that pause besides; at least twelve for
     /// a library that mostly waits.
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,

@@ -50,7 +50,7 @@ pub struct Request {
     pub only: Vec<RequirementId>,
     /// Only scenarios whose place or name contains this.
     pub scenario: Option<String>,
-    /// Sessions at a time. If not given, one more than there are cores, since scenarios also wait; and [`WAITING_JOBS`]
+    /// Sessions at a time. If not given, one more than there are cores, and those that pause besides; [`WAITING_JOBS`]
     /// at least, where the library does little but wait.
     pub jobs: Option<usize>,
     /// The program that serves sessions.
