@@ -99,7 +99,7 @@ struct Run {
     #[arg(long, value_name = "TEXT")]
     scenario: Option<String>,
     /// Scenarios at a time. If not given, one more than there are cores, and those that pause besides; at least twelve for
-    /// a library that mostly waits.
+    /// a library that mostly waits, and fewer where models are large.
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
     /// Folder for generated models.

@@ -272,6 +272,21 @@ impl Setting {
         Ok(())
     }
 
+    /// Sessions that there is room for at the same time, as far as the models say: a library that runs out of memory
+    /// because the suite uses it many times over is not to blame.
+    pub fn room(&self) -> usize {
+        room_for(self.largest().saturating_mul(MODELS_OF_A_SESSION))
+    }
+
+    /// Models that there is room for in one session, for the same reason.
+    pub fn room_for_models(&self) -> usize {
+        room_for(self.largest())
+    }
+
+    fn largest(&self) -> u64 {
+        self.models.iter().map(|model| model.facts.tensor_bytes).max().unwrap_or(0)
+    }
+
     /// The model used by default.
     pub fn model(&self) -> Option<&Model> {
         self.models.first()
@@ -322,6 +337,16 @@ impl Setting {
         facts.models.extend(more.iter().map(|(path, known)| (path.clone(), known.clone())));
         facts
     }
+}
+
+/// Bytes of models that all sessions together may hold: what a small GPU and a small machine have.
+const ROOM: u64 = 8 << 30;
+/// Models that a scenario may have loaded at the same time.
+const MODELS_OF_A_SESSION: u64 = 3;
+
+/// How many things of so many bytes there is room for: one at least.
+fn room_for(each: u64) -> usize {
+    usize::try_from(ROOM / each.max(1)).unwrap_or(usize::MAX).max(1)
 }
 
 /// Calls that take less than this in all say nothing about how the library spends its time, in nanoseconds.
@@ -382,6 +407,12 @@ mod tests {
         };
         let call = one(Event::Call(Call::DeviceCount), Outcome::Done, nanos);
         vec![measured(1_000, (2, 3)), call, measured(1_000 + processor, (2 + switches.0, 3 + switches.1))]
+    }
+
+    #[test]
+    fn large_models_leave_room_for_few() {
+        assert!(room_for(MODELS_OF_A_SESSION * (98 << 20)) > crate::suite::WAITING_JOBS);
+        assert_eq!([0, 1 << 30, 7 << 30, u64::MAX].map(room_for), [8 << 30, 8, 1, 1]);
     }
 
     #[test]

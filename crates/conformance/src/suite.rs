@@ -51,7 +51,7 @@ pub struct Request {
     /// Only scenarios whose place or name contains this.
     pub scenario: Option<String>,
     /// Sessions at a time. If not given, one more than there are cores, and those that pause besides; [`WAITING_JOBS`]
-    /// at least, where the library does little but wait.
+    /// at least, where the library does little but wait, and no more than there is room for models.
     pub jobs: Option<usize>,
     /// The program that serves sessions.
     pub program: PathBuf,
@@ -207,14 +207,19 @@ pub fn run(request: &Request, progress: Box<dyn Progress>) -> Result<RunResult, 
                 Setting::prepare(executor, store, request.profile.clone(), scratch.path().to_owned())?;
             result.machine.device_count = setting.facts.devices;
             played.cases.push(check("a first look at the library", &[], probed));
-            if request.jobs.is_none() && setting.waits {
-                setting.executor.resize(WAITING_JOBS.max(setting.executor.jobs()));
+            let room = setting.room();
+            if request.jobs.is_none() {
+                let waiting = if setting.waits { WAITING_JOBS } else { 1 };
+                setting.executor.resize(waiting.max(setting.executor.jobs()).min(room));
             }
             let setting = Arc::new(setting);
             let progress = Arc::new(Mutex::new(progress));
             let (pausing, others) = part(selected);
             // Who only waits takes no core from others, so that no pause holds up the rest.
-            let extra = if request.jobs.is_none() { count(&pausing) } else { 0 };
+            let extra = match request.jobs {
+                None => count(&pausing).min(room - setting.executor.jobs()),
+                Some(_) => 0,
+            };
             let features = pausing.into_iter().chain(others).collect();
             played.absorb(play(features, extra, Arc::clone(&setting), &progress)?);
             if request.programs > 0 && !result.selection.is_narrowed() {

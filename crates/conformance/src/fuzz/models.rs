@@ -67,7 +67,8 @@ pub fn execute(stage: &Stage, library: &Path, folder: &Path, limits: &Limits) ->
         println!("  observed  {}", main.observed);
         println!("  model     mutant {} of seed {}, of {}:", one.number, limits.seed, one.mutant.base);
         for change in &one.mutant.changes {
-            println!("            {change:?}");
+            // As recipes have it: JSON is YAML.
+            println!("            {}", serde_json::to_string(change).unwrap_or_default());
         }
         for flip in &one.mutant.flips {
             println!("            byte {} xor {:#04x}", flip.at, flip.with);
