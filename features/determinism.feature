@@ -97,6 +97,33 @@ Feature: determinism
       | 0.0  | UINT64_MAX |
       | -0.0 | 12345      |
 
+  @DET-04 @DET-05
+  Scenario Outline: seeds have their meaning on <architecture> models too
+    Given a library that runs "<architecture>" models
+    And a context
+    When the host calls cuda_load_model
+    And the host generates 24 tokens with temperature = 0.0, seed = 2 as "even"
+    And the host generates 24 tokens with temperature = 0.0, seed = 3 as "odd"
+    Then the texts "even" and "odd" are the same [DET-04]
+    When the host generates 24 tokens with temperature = 1.0, seed = 3 as "first"
+    And the host generates 24 tokens with temperature = 1.0, seed = 3 as "again"
+    Then the texts "first" and "again" are the same [DET-05]
+
+    Examples:
+      | architecture |
+      | llama        |
+      | gpt2         |
+      | qwen2        |
+      | phi3         |
+
+  @DET-05
+  Scenario: sampled text is the same for the same seed on a second model
+    Given a loaded model "one"
+    And a second model, if the library takes one
+    When the host generates 24 tokens with model = second, temperature = 1.0, seed = 7 as "first"
+    And the host generates 24 tokens with model = second, temperature = 1.0, seed = 7 as "again"
+    Then the texts "first" and "again" are the same
+
   @DET-05
   Scenario Outline: sampled text is the same for the same seed: on one model, reloaded, in another context and process
     Given a loaded model
@@ -127,6 +154,32 @@ Feature: determinism
       | 1.5         | 2147483648 |
       | 1.5         | 9223372036854775807 |
       | 1.5         | 9223372036854775808 |
+
+  @DET-05
+  Scenario Outline: sampled text is the same at every temperature that hosts like to use
+    Given a loaded model
+    When the host generates 24 tokens with temperature = <temperature>, seed = 17 as "first"
+    And the host generates 24 tokens with temperature = <temperature>, seed = 17 as "again"
+    Then the texts "first" and "again" are the same
+
+    Examples:
+      | temperature |
+      | 0.01        |
+      | 0.04        |
+      | 0.1         |
+      | 0.2         |
+      | 0.3         |
+      | 0.4         |
+      | 0.6         |
+      | 0.7         |
+      | 0.75        |
+      | 0.8         |
+      | 0.9         |
+      | 1.1         |
+      | 1.25        |
+      | 1.75        |
+      | 1.9         |
+      | 1.99        |
 
   @DET-05
   Scenario: sampled text of hundreds of tokens is the same, in another process too
@@ -177,6 +230,22 @@ Feature: determinism
       | 0.0         |
       | 1.2         |
 
+  @DET-07
+  Scenario Outline: the largest jobs begin as a short one
+    Given a loaded model with room for 2048 tokens
+    When the host generates 24 tokens with temperature = <temperature>, seed = 9 as "short"
+    And the host calls cuda_inference_start with max_tokens = <most>, temperature = <temperature>, seed = 9
+    And the host takes 24 tokens as "long"
+    Then the text "long" begins with the text "short"
+
+    Examples:
+      | most | temperature |
+      | 512  | 0.0         |
+      | 512  | 1.2         |
+      | 1025 | 1.2         |
+      | 2048 | 0.0         |
+      | 2048 | 1.2         |
+
   @DET-08
   Scenario Outline: a prompt that is like the one before is not taken for it
     Given a loaded model
@@ -194,9 +263,26 @@ Feature: determinism
       | "A cat that nobody has ever seen"  | "I saw that nobody has ever seen"  | 1.0         |
       | "ab"                               | "ba"                               | 1.0         |
 
+    Examples: both ends the same, or a long way to where they part
+      | prompt | other | temperature |
+      | "The quick brown fox jumps over a lazy dog" | "The quick white fox jumps over a lazy dog" | 1.0 |
+      | "The quick brown fox jumps over a lazy dog" | "The quick white fox jumps over a lazy dog" | 0.0 |
+      | "Once, the quick brown fox jumps over a lazy dog and on" | "Then, the quick brown fox jumps over a lazy dog and on" | 1.0 |
+      | "A long story is told by an old man to all who want to hear it, and to some who do not. It begins, as such stories do, in a small town near the sea, one day." | "A long story is told by an old man to all who want to hear it, and to some who do not. It begins, as such stories do, in a small town near the sea, at noon." | 1.0 |
+      | "A long story is told by an old man to all who want to hear it, and to some who do not. It begins, as such stories do, in a small town near the sea, one day. Nobody knows when that was, and nobody asks. There was a ship in the port, and its name was the Fox." | "A long story is told by an old man to all who want to hear it, and to some who do not. It begins, as such stories do, in a small town near the sea, one day. Nobody knows when that was, and nobody asks. There was a ship in the port, and its name was the Dog." | 1.0 |
+
+    Examples: the same to a reader who looks away from case, white space or the form of a letter
+      | prompt                   | other                      | temperature |
+      | "Once upon a time"       | "ONCE UPON A TIME"         | 1.0         |
+      | "Once upon a time"       | "Once upon  a time"        | 1.0         |
+      | "Once upon a time"       | "Once upon a time "        | 1.0         |
+      | "Once upon a time"       | " Once upon a time"        | 1.0         |
+      | "Once upon a time"       | "Once upon a time{0A}"     | 1.0         |
+      | "A caf{C3 A9} by the sea" | "A cafe{CC 81} by the sea" | 1.0         |
+
   @DET-08
-  Scenario: a model of the same size with other words is not taken for the one before
-    Given a loaded model "tiny-llama-turned" of the suite's own
+  Scenario Outline: a model of the same size with other <what> is not taken for the one before
+    Given a loaded model "<model>" of the suite's own
     When the host generates 24 tokens from "Hello, world" as "alone"
     And the host uses the library in a new process
     And the host calls cuda_init
@@ -206,6 +292,11 @@ Feature: determinism
     And the host calls cuda_load_model
     And the host generates 24 tokens from "Hello, world" as "after"
     Then the texts "alone" and "after" are the same
+
+    Examples:
+      | what    | model               |
+      | words   | tiny-llama-turned   |
+      | weights | tiny-llama-reseeded |
 
   @DET-08
   Scenario: what ran before changes nothing
@@ -377,6 +468,6 @@ Feature: determinism
   @DET-09
   Scenario: a host that takes its time gets the same
     Given a loaded model
-    When the host generates 3 tokens with temperature = 1.0, seed = 4 as "usual"
-    And the host generates 3 tokens with temperature = 1.0, seed = 4, pause_us = 1100000 as "slow"
+    When the host generates 2 tokens with temperature = 1.0, seed = 4 as "usual"
+    And the host generates 2 tokens with temperature = 1.0, seed = 4, pause_us = 2100000 as "slow"
     Then the texts "usual" and "slow" are the same

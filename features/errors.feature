@@ -104,6 +104,46 @@ Feature: error codes
       | cuda_inference_next_token with token_buffer_size = 0        |
       | cuda_inference_next_token with token_buffer_size = 1        |
 
+  @ERR-06
+  Scenario Outline: a failed call leaves an open job as it is
+    Given a loaded model
+    When the host generates 16 tokens with temperature = 1.0, seed = 3 as "alone"
+    And the host calls cuda_inference_start with temperature = 1.0, seed = 3
+    And the host takes 5 tokens as "head"
+    And the host calls <failing> as "none"
+    And the host takes the rest as "tail"
+    Then the text "alone" is the text "head" and the text "tail"
+
+    Examples:
+      | failing                                          |
+      | cuda_init with gpu_device = -1                   |
+      | cuda_load_model with model_path = missing-file   |
+      | cuda_load_model with model_path = ends-half-way  |
+      | cuda_load_model with model_path = sparse-huge-file |
+      | cuda_load_model with model_path = NULL           |
+      | cuda_inference_start with max_tokens = 0         |
+      | cuda_inference_start with temperature = 2.5      |
+      | cuda_inference_start with prompt = NULL          |
+      | cuda_inference_next_token with result = NULL     |
+      | cuda_inference_next_token with token_out = NULL  |
+
+  @ERR-06
+  Scenario Outline: a failed call leaves the next sampled job as it would be without
+    Given a loaded model
+    When the host generates 16 tokens with temperature = 1.0, seed = 3 as "before"
+    And the host calls <failing> as "none"
+    And the host generates 16 tokens with temperature = 1.0, seed = 3 as "after"
+    Then the texts "before" and "after" are the same
+
+    Examples:
+      | failing                                          |
+      | cuda_init with gpu_device = -1                   |
+      | cuda_load_model with model_path = missing-file   |
+      | cuda_load_model with model_path = wrong-magic-ggml |
+      | cuda_inference_start with max_tokens = 0         |
+      | cuda_inference_start with temperature = 2.5      |
+      | cuda_inference_start with prompt = NULL          |
+
   @ERR-07
   Scenario Outline: a failed load leaves the reported usage untouched or 0
     Given a context

@@ -33,6 +33,30 @@ Feature: injected faults
       | fault    | code                            | what                        |
       | FAULT-06 | CUDA_ERROR_OUT_OF_MEMORY        | no memory during generation |
 
+  Scenario Outline: <what>, in a sampled job
+    Given a profile that can inject <fault>
+    And a loaded model
+    When the host takes all tokens of a job with temperature = 1.0, seed = 1 as "usual", unless the fault is there from the start
+    And the fault is injected
+    And the host calls cuda_inference_start with temperature = 1.0, seed = 1, max_tokens = 16 as "hit"
+    And the host takes tokens of job "hit" until a call gives none, or it ends
+    Then the call returns false with <code>
+
+    @FAULT-02
+    Examples: launch
+      | fault    | code                            | what                        |
+      | FAULT-02 | CUDA_ERROR_KERNEL_LAUNCH_FAILED | a kernel that cannot launch |
+
+    @FAULT-03
+    Examples: execution
+      | fault    | code                            | what                        |
+      | FAULT-03 | CUDA_ERROR_INFERENCE_FAILED     | a kernel that fails         |
+
+    @FAULT-06
+    Examples: memory
+      | fault    | code                            | what                        |
+      | FAULT-06 | CUDA_ERROR_OUT_OF_MEMORY        | no memory during generation |
+
   Scenario Outline: <what>
     Given a profile that can inject <fault>
     And a loaded model

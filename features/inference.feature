@@ -141,6 +141,17 @@ Feature: inference
       | "{U+FFFE}"                   |
       | "{U+FFFF}"                   |
       | "{U+10FFFF}"                 |
+      | "{01 02 03 04 05 06 07 08 09 0A 0B 0C 0D 0E 0F 10 11 12 13 14 15 16 17 18 19 1A 1B 1C 1D 1E 1F 7F}" |
+      | " !{22}#$%&'()*+,-./:;<=>?@[{5C}]^_`{7B 7C 7D}~" |
+      | "{7B 22}key{22}: [1, {22}two{22}], {22}path{22}: {22}C:{5C 5C}models{22 7D}" |
+      | "{7B 7B}name{7D 7D} {7B 25} if x {25 7D} $(y) ${7B}z{7D}" |
+      | "ABCDEFGHIJKLMNOPQRSTUVWXYZ abcdefghijklmnopqrstuvwxyz" |
+      | "{U+80 U+81 U+85 U+90 U+9F U+A0 U+AD}" |
+      | "{U+200B U+200E U+202E U+2028 U+2029 U+2060}" |
+      | "{U+E000 U+F8FF U+FDD0 U+FFFD U+F0000 U+10FFFD}" |
+      | "{U+301}begins with what belongs to a letter before" |
+      | "{0A}"                       |
+      | "{09 20 0D 0A}"              |
 
   @INF-04
   Scenario: prompts of every number of tokens work, where a batch or a block is just full too
@@ -439,6 +450,24 @@ Feature: inference
     When the host frees job "second", if it started
     And the host calls cuda_inference_free with result = first
     And the host generates 16 tokens as "after"
+    Then the texts "alone" and "after" are the same
+
+  @INF-15
+  Scenario: a third job beside two open ones is independent or refused, and the first is not harmed
+    Given a loaded model
+    When the host generates 16 tokens with temperature = 1.0, seed = 3 as "alone"
+    And the host calls cuda_inference_start with temperature = 1.0, seed = 3 as "first"
+    And the host takes 4 tokens of job "first" as "head"
+    And the host calls cuda_inference_start with prompt = "Something else", temperature = 1.0, seed = 4 as "second"
+    And the host takes 2 tokens of job "second", if it started
+    And the host calls cuda_inference_start with prompt = "A third one", temperature = 1.2, seed = 5 as "third"
+    And the host takes 2 tokens of job "third", if it started
+    And the host takes the rest of job "first" as "tail"
+    Then the text "alone" is the text "head" and the text "tail"
+    When the host frees job "second", if it started
+    And the host frees job "third", if it started
+    And the host calls cuda_inference_free with result = first
+    And the host generates 16 tokens with temperature = 1.0, seed = 3 as "after"
     Then the texts "alone" and "after" are the same
 
   @INF-15

@@ -42,6 +42,13 @@ Feature: loading models
       | "模型-é.gguf"                     |
       | "no-extension"                   |
       | "percent-%s-%n.gguf"             |
+      | "quoted {22}'` back{5C}slash.gguf" |
+      | "#?&=;~*[a]!$(b).gguf"           |
+      | "two{0A}lines.gguf"              |
+      | "C:drive.gguf"                   |
+      | ".hidden"                        |
+      | "UPPER.GGUF"                     |
+      | "ends with a space.gguf "        |
       | "a-name-of-well-over-a-hundred-and-twenty-bytes-that-no-fixed-buffer-should-cut-and-no-file-system-refuses-0123456789-0123456789-0123456789-0123456789.gguf" |
 
   @LOAD-01
@@ -55,6 +62,7 @@ Feature: loading models
       | way                             |
       | a relative path                 |
       | a path with dots in it          |
+      | a path with two slashes in a row |
       | a symbolic link                 |
       | a path of more than 255 bytes   |
       | a path of more than 1,000 bytes |
@@ -71,6 +79,8 @@ Feature: loading models
       | missing-folder |
       | directory      |
       | through-a-file |
+      | dangling-link  |
+      | link-to-itself |
       | very-long-name |
       | "/dev/null"    |
       | "/dev/zero"    |

@@ -29,6 +29,30 @@ Feature: VRAM accounting
     And the host notes the answer as "last"
     Then the answers "first" and "last" are the same
 
+  @VRAM-02
+  Scenario: a second model beside it changes nothing in what a model at rest uses
+    Given a loaded model "one"
+    When the host calls cuda_get_vram_usage with model = one
+    And the host notes the answer as "alone"
+    And the host loads and unloads a second model, if the library takes one
+    And the host calls cuda_get_vram_usage with model = one
+    And the host notes the answer as "after"
+    Then the answers "alone" and "after" are the same
+
+  @VRAM-02
+  Scenario: checks of a model and its device change nothing in what it uses
+    Given a loaded model
+    When the host calls cuda_get_vram_usage
+    And the host notes the answer as "before"
+    And the host calls cuda_check_vram_residency
+    And the host calls cuda_get_vram_usage
+    And the host notes the answer as "residency"
+    And the host calls cuda_check_device_health
+    And the host calls cuda_model_get_vram_usage
+    And the host notes the answer as "health"
+    Then the answers "before" and "residency" are the same
+    And the answers "before" and "health" are the same
+
   @VRAM-03
   Scenario: the process uses at least what its model uses
     Given a loaded model

@@ -61,6 +61,14 @@ impl KnownTexts {
         ]
     }
 
+    fn known(&self, key: &Key, length: i32) -> Option<Arc<KnownText>> {
+        let cell = {
+            let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(table.entry((key.clone(), length)).or_default())
+        };
+        cell.get_or_init(|| self.learn(key, length)).clone()
+    }
+
     fn learn(&self, key: &Key, length: i32) -> Option<Arc<KnownText>> {
         let mut session = self.executor.session(&Options::default()).ok()?;
         let trace = session.run(&Self::program(key, length, None)).ok()?;
@@ -81,12 +89,11 @@ impl KnownTexts {
 
 impl Texts for KnownTexts {
     fn text(&self, key: &Key, max_tokens: i32) -> Option<Arc<KnownText>> {
-        let length = self.length(key, max_tokens)?;
-        let cell = {
-            let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(table.entry((key.clone(), length)).or_default())
-        };
-        cell.get_or_init(|| self.learn(key, length)).clone()
+        self.known(key, self.length(key, max_tokens)?)
+    }
+
+    fn text_of_just(&self, key: &Key, max_tokens: i32) -> Option<Arc<KnownText>> {
+        self.known(key, max_tokens)
     }
 }
 

@@ -29,6 +29,7 @@ pub(super) const MODELS: &[(&str, &str)] = files!(
     "tiny-llama-q5-k",
     "tiny-llama-q6-k",
     "tiny-llama-q8-0",
+    "tiny-llama-reseeded",
     "tiny-llama-runs",
     "tiny-llama-spm",
     "tiny-llama-tied",

@@ -24,7 +24,7 @@ pub(super) fn facts(name: &str, recipe: &Recipe, tokens: usize) -> Vec<(String, 
     let mut metadata = vec![
         ("general.architecture".to_string(), text(recipe.architecture.name())),
         ("general.type".to_string(), text("model")),
-        ("general.name".to_string(), text(name)),
+        ("general.name".to_string(), text(recipe.title.as_deref().unwrap_or(name))),
         ("general.file_type".to_string(), Value::U32(recipe.tensors.matrices.file_type())),
         ("general.quantization_version".to_string(), Value::U32(2)),
     ];

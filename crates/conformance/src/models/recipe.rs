@@ -127,6 +127,9 @@ pub struct Ending {
 pub struct Recipe {
     /// One line for people.
     pub about: String,
+    /// The name in the file, where it is not that of the recipe.
+    #[serde(default)]
+    pub title: Option<String>,
     /// The network.
     pub architecture: Architecture,
     /// Where the random weights start.

@@ -135,6 +135,12 @@ fn by_arguments(call: &Call, facts: &Facts, state: &State) -> Expected {
                 Success { requirement: "INF-01" }
             }
         }
+        // NULL is a wrong buffer too, which the end of a sequence may outweigh.
+        Call::NextToken { result, .. }
+            if call.has_null() && state.job(*result).is_some_and(|job| job.ended) =>
+        {
+            Refused { requirement: "NULL-04", codes: &[5, 0] }
+        }
         Call::NextToken { .. } if call.has_null() => null("NULL-04"),
         Call::CheckResidency { model: Handle::Null, .. } | Call::CheckHealth { ctx: Handle::Null, .. } => {
             Refused { requirement: "NULL-07", codes: &[5] }

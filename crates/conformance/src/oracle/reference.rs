@@ -58,6 +58,12 @@ pub struct KnownText {
 pub trait Texts: Send + Sync {
     /// The beginning of the text of a job that may give so many tokens; `None` if it is not known.
     fn text(&self, key: &Key, max_tokens: i32) -> Option<Arc<KnownText>>;
+
+    /// The text of a job that may give just so many tokens; `None` if it is not known. It may end before that of a job
+    /// that may give more: where the tokens of the model are counted, and the last of them is no whole code point.
+    fn text_of_just(&self, _key: &Key, _max_tokens: i32) -> Option<Arc<KnownText>> {
+        None
+    }
 }
 
 /// A file that every library must refuse.
@@ -91,6 +97,7 @@ impl fmt::Debug for Reference {
 /// An open job whose text is known.
 #[derive(Debug)]
 struct Job {
+    key: Key,
     text: Arc<KnownText>,
     max_tokens: i32,
     /// A call gave no token and was not the end: whether it lost one is INF-10's affair, which is a SHOULD.
@@ -271,7 +278,7 @@ impl Reference {
         }
         let key = Key::new(path, prompt, *temperature, *seed);
         if let Some(text) = self.texts.text(&key, *max_tokens) {
-            self.jobs.insert(bind, Job { text, max_tokens: *max_tokens, refused: false, astray: false });
+            self.jobs.insert(bind, Job { key, text, max_tokens: *max_tokens, refused: false, astray: false });
         }
     }
 
@@ -313,6 +320,7 @@ impl Reference {
         };
         let expected = wanted(Some(&piece), given);
         match returned.written_code() {
+            Some(0) if self.ends_alone(result, given) => {}
             Some(0) => self.wrong(observation, result, expected, verdicts),
             Some(code) if room <= piece.len() => {
                 verdicts.judge("INF-09", code == 5, || tell(observation, TOO_SMALL));
@@ -353,6 +361,13 @@ impl Reference {
             return;
         }
         self.wrong(observation, result, expected, verdicts);
+    }
+
+    /// Whether the job that may give just as many tokens ends after so many, alone too.
+    fn ends_alone(&self, result: Slot, given: i32) -> bool {
+        let Some(job) = self.jobs.get(&result) else { return false };
+        let text = self.texts.text_of_just(&job.key, job.max_tokens);
+        text.is_some_and(|text| text.ends && usize::try_from(given) == Ok(text.pieces.len()))
     }
 
     /// The text is not what the job gives alone. What that breaks depends on what made it so; that nothing may is

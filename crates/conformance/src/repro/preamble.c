@@ -348,7 +348,7 @@ MAYBE void call_next(const char *what, const char *expected, struct job *job, in
     int room = size > 0 ? size : 0;
     unsigned permit = GOOD | END | CODE(2) | CODE(4) | CODE(5) | CODE(6) | CODE(99);
     if (!job->handle || !buffer) {
-        permit = CODE(5);
+        permit = job->handle && job->ended ? END | CODE(5) : CODE(5);
         snprintf(told, sizeof told, "false with 5: a pointer is NULL");
     } else if (job->ended) {
         permit = size < 1024 ? END | CODE(5) : END;

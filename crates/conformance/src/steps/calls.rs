@@ -229,6 +229,15 @@ fn take_path(conversation: &Conversation, given: &mut Arguments) -> Result<Text,
         "missing-folder" => scratch.join("no-such-folder").join("model.gguf"),
         "directory" => scratch.clone(),
         "through-a-file" => setting.model().map(|model| model.path.join("model.gguf")).unwrap_or_default(),
+        "dangling-link" | "link-to-itself" => {
+            let link = scratch.join(format!("{word}.gguf"));
+            let to = if word == "link-to-itself" { link.clone() } else { scratch.join("there-is-nothing-here") };
+            match std::os::unix::fs::symlink(to, &link) {
+                // Another scenario has made it.
+                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(broken(&error)),
+                _ => link,
+            }
+        }
         "very-long-name" => scratch.join("x".repeat(5000)),
         "sparse-huge-file" => {
             setting.huge().map_err(|error| broken(&error))?.ok_or_else(|| match setting.likeness() {

@@ -24,7 +24,7 @@ async fn called(conversation: &mut Conversation, name: String) -> Result<(), Str
 }
 
 #[given(
-    regex = r"^a model file reached by (a relative path|a path with dots in it|a symbolic link|a path of more than (?:255|1,000) bytes)$"
+    regex = r"^a model file reached by (a relative path|a path with dots in it|a path with two slashes in a row|a symbolic link|a path of more than (?:255|1,000) bytes)$"
 )]
 async fn reached_by(conversation: &mut Conversation, way: String) -> Result<(), String> {
     let step = copy(conversation).and_then(|()| reach(conversation, &way));
@@ -133,6 +133,11 @@ fn reach(conversation: &mut Conversation, way: &str) -> Step {
         }
         "a path with dots in it" => {
             folder.join(".").join("..").join(folder.file_name().unwrap_or_default()).join("model.gguf")
+        }
+        "a path with two slashes in a row" => {
+            let mut path = folder.into_os_string();
+            path.push("//model.gguf");
+            path.into()
         }
         "a symbolic link" => {
             let link = folder.join("link.gguf");

@@ -23,22 +23,17 @@ async fn frees_if(conversation: &mut Conversation, job: String) -> Result<(), St
     report(conversation, step)
 }
 
-#[when(regex = r#"^the host takes tokens of job "(\w+)" until a call gives none$"#)]
-async fn until_none(conversation: &mut Conversation, job: String) -> Result<(), String> {
-    let step = until_struck(conversation, &job).await;
+#[when(regex = r#"^the host takes tokens of job "(\w+)" until a call gives none(, or it ends)?$"#)]
+async fn until_none(conversation: &mut Conversation, job: String, ends: String) -> Result<(), String> {
+    let step = until_struck(conversation, &job, !ends.is_empty()).await;
     report(conversation, step)
 }
 
 #[when(
-    regex = r#"^the host takes all tokens of a job as "(\w+)", unless the fault is there from the start$"#
+    regex = r#"^the host takes all tokens of a job(?: with (.+))? as "(\w+)", unless the fault is there from the start$"#
 )]
-async fn usual(conversation: &mut Conversation, name: String) -> Result<(), String> {
-    let step = if conversation.fault_file.is_none() {
-        Ok(())
-    } else {
-        let text = whole_job(conversation, 16, Arguments::new()).await;
-        text.map(|text| drop(conversation.texts.insert(name, text)))
-    };
+async fn usual(conversation: &mut Conversation, given: String, name: String) -> Result<(), String> {
+    let step = usual_job(conversation, &given, name).await;
     report(conversation, step)
 }
 
@@ -218,13 +213,27 @@ async fn if_started(conversation: &mut Conversation, job: &str, op: impl FnOnce(
     conversation.run(vec![op(result)]).await.map(drop)
 }
 
-/// Takes tokens until a call gives none, and says so if that is the job's usual end: then no fault has struck.
-async fn until_struck(conversation: &mut Conversation, job: &str) -> Step {
+async fn usual_job(conversation: &mut Conversation, given: &str, name: String) -> Step {
+    if conversation.fault_file.is_none() {
+        return Ok(());
+    }
+    let text = whole_job(conversation, 16, arguments::parse(given)?).await?;
+    conversation.texts.insert(name, text);
+    Ok(())
+}
+
+/// Takes tokens until a call gives none, and says so if that is the job's usual end: then no fault has struck. So it is
+/// if the job may end by itself and nobody knows after how many tokens.
+async fn until_struck(conversation: &mut Conversation, job: &str, may_end: bool) -> Step {
     let result = conversation.need(Kind::Job, job)?;
     let trace = conversation.run(vec![drain(result, 1024, 2050)]).await?;
     let found = Generation::from_trace(&trace);
-    let usual = conversation.texts.get("usual");
-    if usual.is_some_and(|usual| usual.tokens.len() < 16 && *usual == found && found.last_code == Some(0)) {
+    let ended =
+        conversation.texts.get("usual").map_or(may_end, |usual| usual.tokens.len() < 16 && *usual == found);
+    if ended && found.last_code == Some(0) && may_end {
+        return Err(Stop::NotApplicable("the sampled job ends before the fault strikes".to_owned()));
+    }
+    if ended && found.last_code == Some(0) {
         return Err(Stop::Blocked(
             "the job ended before the fault struck; let the profile inject it earlier".to_owned(),
         ));

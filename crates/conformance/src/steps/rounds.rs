@@ -370,7 +370,11 @@ fn judge_growth(conversation: &mut Conversation, what: &str, requirement: Option
         .cloned()
         .ok_or_else(|| Stop::Broken(format!("no rounds measured {what}")))?;
     let tolerance = conversation.setting()?.profile.tolerance.vram_bytes;
-    let (mut grown, mut measure) = (growth(&series, noise(what, tolerance)), what);
+    let noise = noise(what, tolerance);
+    let (mut grown, mut measure, mut way) = (growth(&series, noise), what, "grow");
+    if grown.is_none() && what.ends_with("VRAM usage") {
+        (grown, way) = (fall(&series, noise), "fall");
+    }
     if grown.is_none() && what == HOST {
         let resident = conversation.series.get(RESIDENT).cloned().unwrap_or_default();
         (grown, measure) = (growth(&resident, RESIDENT_NOISE), RESIDENT);
@@ -382,7 +386,7 @@ fn judge_growth(conversation: &mut Conversation, what: &str, requirement: Option
         (
             rounds.clone(),
             format!(
-                "{what} does not grow from round to round, once a third of them has warmed the library up"
+                "{what} does not {way} from round to round, once a third of them has warmed the library up"
             ),
             format!("{measure} goes from {from} to {to}{unit}"),
         )
@@ -416,6 +420,13 @@ pub fn growth(series: &[u64], tolerance: u64) -> Option<(u64, u64)> {
     (early && late && total && rises > 1).then(|| (high(parts[0]), low(parts[3])))
 }
 
+/// Where a series falls, as [`growth`] says where one grows: what is given back more than once is missing later.
+fn fall(series: &[u64], tolerance: u64) -> Option<(u64, u64)> {
+    let top = series.iter().copied().max().unwrap_or(0);
+    let turned: Vec<u64> = series.iter().map(|value| top - value).collect();
+    growth(&turned, tolerance).map(|(from, to)| (top - from, top - to))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -426,6 +437,17 @@ mod tests {
         assert!(growth(&linear, 0).is_some());
         let every_fourth: Vec<u64> = (0..50).map(|round| 1000 + round / 4 * 64).collect();
         assert!(growth(&every_fourth, 0).is_some());
+    }
+
+    #[test]
+    fn a_steady_fall_is_found_and_a_single_step_down_is_not() {
+        let linear: Vec<u64> = (0..40).map(|round| 10_000 - 16 * round).collect();
+        assert_eq!(fall(&linear, 0).map(|(from, to)| from > to), Some(true));
+        assert_eq!(fall(&linear, 1000), None);
+        for step in 0..40 {
+            let late: Vec<u64> = (0..40).map(|round| if round < step { 5000 } else { 1000 }).collect();
+            assert_eq!(fall(&late, 0), None, "one step at round {step}");
+        }
     }
 
     #[test]
