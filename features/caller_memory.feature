@@ -58,6 +58,9 @@ Feature: the caller's memory
       | 64     |
       | 65     |
       | 127    |
+      | 200    |
+      | 255    |
+      | 256    |
 
   @MEM-03
   Scenario: prompts and paths that begin where a page begins are not read before their first byte

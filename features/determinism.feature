@@ -95,9 +95,12 @@ Feature: determinism
       | 0.0  | 2          |
       | 0.0  | 4294967297 |
       | 0.0  | UINT64_MAX |
+      | 0.0  | 9223372036854775807 |
+      | 0.0  | 9223372036854775808 |
+      | 0.0  | 18446744073709551614 |
       | -0.0 | 12345      |
 
-  @DET-04 @DET-05
+  @DET-04 @DET-05 @DET-08
   Scenario Outline: seeds have their meaning on <architecture> models too
     Given a library that runs "<architecture>" models
     And a context
@@ -108,6 +111,8 @@ Feature: determinism
     When the host generates 24 tokens with temperature = 1.0, seed = 3 as "first"
     And the host generates 24 tokens with temperature = 1.0, seed = 3 as "again"
     Then the texts "first" and "again" are the same [DET-05]
+    When the host generates 24 tokens with temperature = 0.0, seed = 2 as "later"
+    Then the texts "even" and "later" are the same [DET-08]
 
     Examples:
       | architecture |
@@ -115,6 +120,27 @@ Feature: determinism
       | gpt2         |
       | qwen2        |
       | phi3         |
+
+  @DET-05
+  Scenario: sampled text is the same in the next contexts too, however many there were
+    Given a loaded model "model" in context "A"
+    When the host generates 24 tokens with temperature = 1.0, seed = 7 as "first"
+    And the host runs 5 rounds of: init, destroy
+    And the host calls cuda_init as "B"
+    And the host calls cuda_load_model with ctx = B as "other"
+    And the host generates 24 tokens with model = other, temperature = 1.0, seed = 7 as "later"
+    Then the texts "first" and "later" are the same
+
+  @DET-05
+  Scenario: sampled text is the same in two contexts of the second device
+    Given a second device
+    And a context "A" on device 1
+    And a context "B" on device 1
+    And a loaded model "one" in context "A"
+    And a loaded model "two" in context "B"
+    When the host generates 24 tokens with model = one, temperature = 1.0, seed = 7 as "first"
+    And the host generates 24 tokens with model = two, temperature = 1.0, seed = 7 as "second"
+    Then the texts "first" and "second" are the same
 
   @DET-05
   Scenario: sampled text is the same for the same seed on a second model
@@ -229,6 +255,25 @@ Feature: determinism
       | temperature |
       | 0.0         |
       | 1.2         |
+
+  @DET-07
+  Scenario Outline: the shortest jobs give the beginning of a longer one, whatever the seed
+    Given a loaded model
+    When the host generates 8 tokens with temperature = 1.9, seed = <seed> as "long"
+    And the host generates 1 token with temperature = 1.9, seed = <seed> as "one"
+    And the host generates 2 tokens with temperature = 1.9, seed = <seed> as "two"
+    Then the text "long" begins with the text "one"
+    And the text "long" begins with the text "two"
+
+    Examples:
+      | seed       |
+      | 0          |
+      | 1          |
+      | 2          |
+      | 5          |
+      | 10         |
+      | 77         |
+      | 4294967297 |
 
   @DET-07
   Scenario Outline: the largest jobs begin as a short one

@@ -126,7 +126,11 @@ Feature: devices and contexts
     Then the texts "alone" and "beside" are the same
     When the host calls cuda_unload_model with model = one
     And the host calls cuda_destroy with ctx = A
-    And the host generates 12 tokens with model = two as "after"
+    And the host calls cuda_check_vram_residency with model = two
+    Then the call returns true with CUDA_SUCCESS
+    When the host calls cuda_check_device_health with ctx = B
+    Then the call returns true with CUDA_SUCCESS
+    When the host generates 12 tokens with model = two as "after"
     Then the texts "alone" and "after" are the same
 
   @DEV-05
@@ -135,6 +139,15 @@ Feature: devices and contexts
     And a context "A" on device 0
     When the host calls cuda_init with gpu_device = 1 as "B"
     Then the contexts "A" and "B" are distinct
+
+  @DEV-05
+  Scenario: the second device gives a context while the first holds a model and a job
+    Given a second device
+    And a context "A" on device 0
+    And a loaded model "left" in context "A"
+    When the host calls cuda_inference_start with model = left
+    And the host calls cuda_init with gpu_device = 1 as "B"
+    Then the call returns a handle with CUDA_SUCCESS
 
   @DEV-05 @LOAD-05 @VRAM-03
   Scenario: a model on the second device is one like any other

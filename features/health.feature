@@ -19,6 +19,18 @@ Feature: health checks
     And the host calls cuda_check_vram_residency
     Then the call returns true with CUDA_SUCCESS
 
+  @HEALTH-01 @HEALTH-02
+  Scenario: a second model is resident, and the device healthy, while the first has a job
+    Given a loaded model
+    And a second model, if the library takes one
+    When the host calls cuda_inference_start
+    And the host takes 2 tokens
+    And the host calls cuda_check_vram_residency with model = second
+    Then the call returns true with CUDA_SUCCESS [HEALTH-01]
+    When the host calls cuda_load_model as "third"
+    And the host calls cuda_check_device_health
+    Then the call returns true with CUDA_SUCCESS [HEALTH-02]
+
   @HEALTH-01
   Scenario: the weights are resident when a job has ended, and after it was freed
     Given an open job with max_tokens = 3

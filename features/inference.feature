@@ -239,7 +239,7 @@ Feature: inference
     When the host takes the rest
     Then the text "text" has at most <count> tokens
     And the text "text" ends cleanly
-    When the host calls cuda_inference_next_token 4 times
+    When the host calls cuda_inference_next_token 20 times
     Then the call returns false with CUDA_SUCCESS
 
     Examples:
@@ -384,11 +384,35 @@ Feature: inference
       | job freed with a token pending |
       | sampled job               |
       | two jobs                  |
+      | two jobs freed in turn    |
       | job longer than the context |
       | job of one token            |
       | job of 2048 tokens freed midway |
       | job with the empty prompt   |
       | long job                    |
+
+  @INF-12
+  Scenario Outline: freeing a job on a model of every architecture gives its memory back
+    Given a library that runs "<architecture>" models
+    And a context
+    When the host calls cuda_load_model
+    And the host runs 40 rounds of: job, job freed midway
+    Then process VRAM usage does not grow
+    And model VRAM usage does not grow
+
+    Examples:
+      | architecture |
+      | gpt2         |
+      | qwen2        |
+      | phi3         |
+
+  @INF-12
+  Scenario: freeing a job on a second model gives its memory back
+    Given a loaded model
+    And a second model, if the library takes one
+    When the host runs 40 rounds of: job on the second model
+    Then process VRAM usage does not grow
+    And model VRAM usage does not grow
 
   @INF-12
   Scenario: freeing a job gives its memory back on the second device
@@ -471,6 +495,18 @@ Feature: inference
     Then the texts "alone" and "after" are the same
 
   @INF-15
+  Scenario: a second job that ends and is freed does not harm the first
+    Given a loaded model
+    When the host generates 16 tokens with temperature = 1.0, seed = 3 as "alone"
+    And the host calls cuda_inference_start with temperature = 1.0, seed = 3 as "first"
+    And the host takes 5 tokens of job "first" as "head"
+    And the host calls cuda_inference_start with prompt = "Something else", max_tokens = 2 as "second"
+    And the host takes 4 tokens of job "second", if it started
+    And the host frees job "second", if it started
+    And the host takes the rest of job "first" as "tail"
+    Then the text "alone" is the text "head" and the text "tail"
+
+  @INF-15
   Scenario: two jobs that take turns get what each gets alone
     Given a loaded model
     When the host generates 12 tokens from "One fine day" as "one"
@@ -478,3 +514,12 @@ Feature: inference
     And the host lets two jobs take turns, from "One fine day" as "left" and from "Two are better" as "right"
     Then the texts "one" and "left" are the same
     And the texts "two" and "right" are the same
+
+  @INF-15 @UTF8-02
+  Scenario: two jobs that take turns hold back the bytes of their own characters alone
+    Given a loaded model "tiny-llama-bytes" of the suite's own
+    When the host generates 12 tokens from "日本語" as "one"
+    And the host generates 12 tokens from "émigré" as "two"
+    And the host lets two jobs take turns, from "日本語" as "left" and from "émigré" as "right"
+    Then the texts "one" and "left" are the same [INF-15]
+    And the texts "two" and "right" are the same [UTF8-02]

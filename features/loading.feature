@@ -173,6 +173,12 @@ Feature: loading models
       | phi3         |
 
   @LOAD-09
+  Scenario: two models of one context leak nothing, the older unloaded first
+    Given a context
+    When the host runs 40 rounds of: two models unloaded in turn
+    Then process VRAM usage does not grow
+
+  @LOAD-09
   Scenario: models that come and go beside another leak nothing
     Given a loaded model
     When the host runs 40 rounds of: second model, unload
@@ -295,6 +301,15 @@ Feature: loading models
       | gpt2         |
       | qwen2        |
       | phi3         |
+
+  @LOAD-05
+  Scenario: the usage of a second model is its own
+    Given a loaded model "one"
+    And a second model, if the library takes one
+    When the host calls cuda_get_vram_usage with model = second
+    Then the call returns more than 0 bytes
+    When the host calls cuda_model_get_vram_usage with model = second
+    Then the call returns more than 0 bytes
 
   @LOAD-12
   Scenario: a second model in one context works or is refused, and the first is not harmed

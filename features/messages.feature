@@ -45,6 +45,14 @@ Feature: error messages
     And the host asks for every message
     Then every message is there, what and where it was
 
+  @MSG-03
+  Scenario: failures change no message
+    Given a loaded model
+    When the host asks for every message
+    And the host makes every kind of bad call, each followed by a whole life of good ones
+    And the host asks for every message
+    Then every message is there, what and where it was
+
   @MSG-04 @MSG-05
   Scenario: the ten codes have ten messages, and all other codes that of CUDA_ERROR_UNKNOWN
     When the host calls cuda_error_message with code = 99

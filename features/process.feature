@@ -40,5 +40,6 @@ Feature: process hygiene
       | cycle                                                                |
       | init, load in own context, job on the loaded model, unload, destroy  |
       | refused loads of every kind                                   |
+      | refused init, refused load, refused start                            |
       | job, job freed midway                                                |
       | checks, queries, messages                                            |

@@ -6,6 +6,32 @@ Feature: VRAM accounting
     When the host compares the model's two usage figures before, during and after a job
     Then they agree every time
 
+  @VRAM-01
+  Scenario: both names of the model's usage agree while two jobs are open
+    Given a loaded model
+    When the host calls cuda_inference_start as "first"
+    And the host takes 2 tokens of job "first" as "head"
+    And the host calls cuda_inference_start with prompt = "Something else" as "second"
+    And the host takes 2 tokens of job "second", if it started
+    And the host calls cuda_get_vram_usage
+    And the host notes the answer as "one"
+    And the host calls cuda_model_get_vram_usage
+    And the host notes the answer as "other"
+    Then the answers "one" and "other" are the same
+
+  @VRAM-02
+  Scenario: a model at rest uses the same after the largest of jobs
+    Given a loaded model
+    When the host generates 4 tokens
+    And the host calls cuda_get_vram_usage
+    And the host notes the answer as "before"
+    And the host calls cuda_inference_start with max_tokens = 2048 as "largest"
+    And the host takes 3 tokens of job "largest", if it started
+    And the host frees job "largest", if it started
+    And the host calls cuda_get_vram_usage
+    And the host notes the answer as "after"
+    Then the answers "before" and "after" are the same
+
   @VRAM-02
   Scenario: a model at rest uses the same all the time
     Given a loaded model
@@ -99,6 +125,13 @@ Feature: VRAM accounting
     Given a context
     When the host runs 40 rounds of: init, load in own context, job on the loaded model, unload, destroy
     Then process VRAM usage does not grow
+
+  @VRAM-04 @DEV-06
+  Scenario: contexts that have had two models leave nothing behind
+    Given a context
+    When the host runs 40 rounds of: init, two models in own context unloaded in turn, destroy
+    Then process VRAM usage does not grow [VRAM-04]
+    And host memory does not grow [DEV-06]
 
   @VRAM-04
   Scenario: refusals leave nothing behind

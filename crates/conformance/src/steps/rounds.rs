@@ -78,7 +78,9 @@ async fn run_rounds(conversation: &mut Conversation, count: u32, cycle: &str) ->
     let slots = [(); 3].map(|()| conversation.fresh_slot());
     let too_long = setting.model().map_or(0, |model| model.facts.context_length) + 16;
     let fault = conversation.fault_file.clone();
-    let stage = Stage { keeper, model, slots, path, refused, prompt: setting.prompt, too_long, fault };
+    let second = conversation.named(Kind::Model, "second");
+    let stage =
+        Stage { keeper, model, second, slots, path, refused, prompt: setting.prompt, too_long, fault };
     let mut body = Vec::new();
     for part in cycle.split(',').map(str::trim) {
         body.extend(part_of_cycle(part, &stage)?);
@@ -91,8 +93,12 @@ async fn run_rounds(conversation: &mut Conversation, count: u32, cycle: &str) ->
     let program = vec![Op::Repeat(count, body)];
     let tolerance = setting.profile.tolerance.vram_bytes;
     let mut series = measure_rounds(conversation, program.clone(), cycle).await?;
-    // What seems to grow has to do so again: noise that happens to rise once does not.
-    if series.iter().any(|(what, figures)| growth(figures, noise(what, tolerance)).is_some()) {
+    // What seems to grow or fall has to do so again: noise that happens to rise once does not.
+    let moves = |what: &str, figures: &[u64]| {
+        let noise = noise(what, tolerance);
+        growth(figures, noise).or_else(|| fall(figures, noise)).is_some()
+    };
+    if series.iter().any(|(what, figures)| moves(what, figures)) {
         let again = measure_rounds(conversation, program, cycle).await?;
         for (what, figures) in again {
             if growth(&figures, noise(&what, tolerance)).is_none() {
@@ -195,6 +201,8 @@ struct Stage {
     keeper: Handle,
     /// The model that outlives them, if there is one.
     model: Option<Handle>,
+    /// Another one, if the scenario has it.
+    second: Option<Handle>,
     /// For a context, a model and a job of one round.
     slots: [Slot; 3],
     /// A good model.
@@ -240,6 +248,10 @@ fn part_of_cycle(part: &str, stage: &Stage) -> Result<Vec<Op>, Stop> {
         "unload" => vec![Op::Call(Call::UnloadModel { model: own_model })],
         "job" => vec![start(loaded()?, 6), take(7), free],
         "job on the loaded model" => vec![start(own_model, 6), take(7), free],
+        "job on the second model" => {
+            let second = stage.second.ok_or_else(|| Stop::Broken("there is no second model".to_owned()))?;
+            vec![start(second, 16), take(3), free]
+        }
         "job freed midway" => vec![start(loaded()?, 16), take(3), free],
         "job of one token" => vec![start(loaded()?, 1), take(2), free],
         "job of 2048 tokens freed midway" => vec![start(loaded()?, 2048), take(3), free],
@@ -253,6 +265,15 @@ fn part_of_cycle(part: &str, stage: &Stage) -> Result<Vec<Op>, Stop> {
         "job freed on another thread" => vec![start(loaded()?, 6), take(3), Op::Threads(vec![vec![free]])],
         "long job" => vec![start(loaded()?, 140), take(141), free],
         "second model" => vec![load(keeper, path)],
+        "two models unloaded in turn" | "two models in own context unloaded in turn" => {
+            let ctx = if part.contains("own") { own_context } else { keeper };
+            let mut second = load(ctx, path);
+            if let Op::Call(Call::LoadModel { bind, .. }) = &mut second {
+                *bind = job_slot;
+            }
+            let unload = |model| Op::Call(Call::UnloadModel { model });
+            vec![load(ctx, path), second, unload(own_model), unload(result)]
+        }
         "job freed at once" => vec![start(loaded()?, 16), free],
         "job freed after a refusal" => {
             let refused = Op::Drain { result, buffer: 0, index: Out::Given, limit: 1, pause_us: 0 };
@@ -270,8 +291,8 @@ fn part_of_cycle(part: &str, stage: &Stage) -> Result<Vec<Op>, Stop> {
             }
             vec![sampled, take(7), free]
         }
-        "two jobs" => {
-            // The first stays open while the second comes and goes, if the library takes a second.
+        "two jobs" | "two jobs freed in turn" => {
+            // Within the first, or past its end, the second comes and goes, if the library takes a second.
             let mut second = start(loaded()?, 6);
             if let Op::Call(Call::Start { bind, .. }) = &mut second {
                 *bind = model_slot;
@@ -279,7 +300,10 @@ fn part_of_cycle(part: &str, stage: &Stage) -> Result<Vec<Op>, Stop> {
             let beside =
                 Op::Drain { result: own_model, buffer: 1024, index: Out::Given, limit: 3, pause_us: 0 };
             let release = Op::Call(Call::Free { result: own_model });
-            vec![start(loaded()?, 6), take(2), second, beside, release, take(5), free]
+            match part {
+                "two jobs" => vec![start(loaded()?, 6), take(2), second, beside, release, take(5), free],
+                _ => vec![start(loaded()?, 6), take(2), second, beside, free, release],
+            }
         }
         "job struck by the fault" => {
             let Some((path, inject, clear)) = fault else {
