@@ -60,10 +60,10 @@ Feature: VRAM accounting
     Given a loaded model "one"
     When the host calls cuda_get_vram_usage with model = one
     And the host notes the answer as "alone"
-    And the host loads and unloads a second model, if the library takes one
+    And the host calls cuda_load_model as "second"
     And the host calls cuda_get_vram_usage with model = one
-    And the host notes the answer as "after"
-    Then the answers "alone" and "after" are the same
+    And the host notes the answer as "beside"
+    Then the answers "alone" and "beside" are the same
 
   @VRAM-02
   Scenario: checks of a model and its device change nothing in what it uses
