@@ -133,6 +133,7 @@ async fn measure_rounds(
         "2048 tokens",
         "the empty prompt",
         "second model",
+        "two models",
         "fault",
     ];
     let skipped = |observation: &&Observation| matches!(observation.outcome, Outcome::Skipped(_));
