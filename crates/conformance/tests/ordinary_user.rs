@@ -25,7 +25,10 @@ impl Stage {
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).expect("permissions");
         let [program, library] = [Path::new(env!("CARGO_BIN_EXE_worker-conformance")), &SOUND].map(|file| {
             let copy = folder.path().join(file.file_name().expect("a name"));
-            std::fs::copy(file, &copy).expect("a copy");
+            // By another process: a child that a test beside this one starts just now would keep the file open for
+            // writing, and a program that is open for writing does not start.
+            let copied = Command::new("cp").arg(file).arg(&copy).status().expect("cp starts");
+            assert!(copied.success(), "no copy of {}", file.display());
             copy
         });
         Self { folder, program, library }
