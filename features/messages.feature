@@ -47,9 +47,13 @@ Feature: error messages
 
   @MSG-03
   Scenario: failures change no message
-    Given a loaded model
     When the host asks for every message
-    And the host makes every kind of bad call, each followed by a whole life of good ones
+    And the host calls cuda_init
+    And the host calls cuda_load_model with model_path = missing-file as "none"
+    And the host calls cuda_load_model with model_path = directory as "none"
+    And the host calls cuda_load_model with model_path = wrong-magic-ggml as "none"
+    And the host calls cuda_load_model with ctx = NULL as "none"
+    And the host calls cuda_init with gpu_device = -1 as "none"
     And the host asks for every message
     Then every message is there, what and where it was
 
