@@ -24,7 +24,7 @@ const TRIED: usize = 2;
 /// Programs tried to make one small.
 const ATTEMPTS: usize = 40;
 /// Processes that may die before nothing more is tried: each may cost a deadline.
-const DEATHS: usize = 6;
+const DEATHS: usize = 16;
 
 /// Programs for the requirements found broken, from what scenarios did when they found it.
 ///
