@@ -230,15 +230,12 @@ async fn until_struck(conversation: &mut Conversation, job: &str, may_end: bool)
     let found = Generation::from_trace(&trace);
     let ended =
         conversation.texts.get("usual").map_or(may_end, |usual| usual.tokens.len() < 16 && *usual == found);
-    if ended && found.last_code == Some(0) && may_end {
-        return Err(Stop::NotApplicable("the sampled job ends before the fault strikes".to_owned()));
+    let why = "the job ended before the fault struck; let the profile inject it earlier".to_owned();
+    match ended && found.last_code == Some(0) {
+        true if may_end => Err(Stop::NotApplicable(why)),
+        true => Err(Stop::Blocked(why)),
+        false => Ok(()),
     }
-    if ended && found.last_code == Some(0) {
-        return Err(Stop::Blocked(
-            "the job ended before the fault struck; let the profile inject it earlier".to_owned(),
-        ));
-    }
-    Ok(())
 }
 
 /// A job that is freed midway, and then one that is not.

@@ -94,15 +94,16 @@ async fn run_rounds(conversation: &mut Conversation, count: u32, cycle: &str) ->
     let tolerance = setting.profile.tolerance.vram_bytes;
     let mut series = measure_rounds(conversation, program.clone(), cycle).await?;
     // What seems to grow or fall has to do so again: noise that happens to rise once does not.
-    let moves = |what: &str, figures: &[u64]| {
-        let noise = noise(what, tolerance);
-        growth(figures, noise).or_else(|| fall(figures, noise)).is_some()
-    };
-    if series.iter().any(|(what, figures)| moves(what, figures)) {
+    let way = |what: &str, figures: &[u64]| trend(what, figures, tolerance).map(|(way, _)| way);
+    if series.iter().any(|(what, figures)| way(what, figures).is_some()) {
         let again = measure_rounds(conversation, program, cycle).await?;
         for (what, figures) in again {
-            if growth(&figures, noise(&what, tolerance)).is_none() {
-                series.insert(what, figures);
+            match (series.get(&what).and_then(|first| way(&what, first)), way(&what, &figures)) {
+                (None, _) => {}
+                (first, second) if first == second => {}
+                (_, None) => drop(series.insert(what, figures)),
+                // Another way than before is none.
+                (_, Some(_)) => drop(series.insert(what, Vec::new())),
             }
         }
     }
@@ -395,18 +396,14 @@ fn judge_growth(conversation: &mut Conversation, what: &str, requirement: Option
         .cloned()
         .ok_or_else(|| Stop::Broken(format!("no rounds measured {what}")))?;
     let tolerance = conversation.setting()?.profile.tolerance.vram_bytes;
-    let noise = noise(what, tolerance);
-    let (mut grown, mut measure, mut way) = (growth(&series, noise), what, "grow");
-    if grown.is_none() && what.ends_with("VRAM usage") {
-        (grown, way) = (fall(&series, noise), "fall");
-    }
-    if grown.is_none() && what == HOST {
+    let (mut moved, mut measure) = (trend(what, &series, tolerance), what);
+    if moved.is_none() && what == HOST {
         let resident = conversation.series.get(RESIDENT).cloned().unwrap_or_default();
-        (grown, measure) = (growth(&resident, RESIDENT_NOISE), RESIDENT);
+        (moved, measure) = (trend(RESIDENT, &resident, tolerance), RESIDENT);
     }
     let rounds = format!("{} rounds of: {}", series.len(), conversation.cycle);
     let finding = || {
-        let (from, to) = grown.unwrap_or_default();
+        let (way, (from, to)) = moved.unwrap_or(("grow", (0, 0)));
         let unit = if measure == DESCRIPTORS { "" } else { " bytes" };
         (
             rounds.clone(),
@@ -417,10 +414,10 @@ fn judge_growth(conversation: &mut Conversation, what: &str, requirement: Option
         )
     };
     // What a job does not give back is the matter of INF-12, whoever struck it.
-    if grown.is_some() && conversation.requirement(requirement)?.as_str() == "FAULT-07" {
+    if moved.is_some() && conversation.requirement(requirement)?.as_str() == "FAULT-07" {
         conversation.verdicts.judge("INF-12", false, finding);
     }
-    conversation.judge(requirement, grown.is_none(), finding)
+    conversation.judge(requirement, moved.is_none(), finding)
 }
 
 /// Where a series grows: its level after the warm-up and at the end. `None` if it does not grow steadily.
@@ -443,6 +440,14 @@ pub fn growth(series: &[u64], tolerance: u64) -> Option<(u64, u64)> {
     let rises = rest.windows(2).filter(|pair| pair[1] > pair[0]).count();
     let total = low(parts[3]) > high(parts[0]).saturating_add(tolerance);
     (early && late && total && rises > 1).then(|| (high(parts[0]), low(parts[3])))
+}
+
+/// Which way a figure goes from round to round, and from where to where. Figures of the process may fall as they like,
+/// those of the device may not.
+fn trend(what: &str, figures: &[u64], tolerance: u64) -> Option<(&'static str, (u64, u64))> {
+    let noise = noise(what, tolerance);
+    let falls = || matches!(what, PROCESS | MODEL).then(|| fall(figures, noise)).flatten();
+    growth(figures, noise).map(|levels| ("grow", levels)).or_else(|| falls().map(|levels| ("fall", levels)))
 }
 
 /// Where a series falls, as [`growth`] says where one grows: what is given back more than once is missing later.
