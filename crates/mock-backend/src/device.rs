@@ -33,7 +33,10 @@ pub fn open(id: i32) -> Result<Arc<Ledger>, ErrorCode> {
     }
     let spoilt = match id {
         0 => defect::on(Defect::NoDeviceWorks),
-        1 => defect::on(Defect::SecondDeviceFails),
+        1 => {
+            defect::on(Defect::SecondDeviceFails)
+                || (defect::on(Defect::SecondDeviceBusy) && defect::kept() > 0)
+        }
         _ => false,
     };
     if spoilt {

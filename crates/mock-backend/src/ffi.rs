@@ -147,7 +147,7 @@ pub unsafe extern "C" fn cuda_load_model(
             defect::peep(path.as_ptr().cast(), path.to_bytes().len() + 64);
         }
         let path = Path::new(OsStr::from_bytes(path.to_bytes()));
-        defect::boundary::path_taken(path);
+        defect::boundary::path_taken(path)?;
         defect::boundary::loading(&context.0)?;
         let load = || Model::load(path, &context.0).map(Arc::new);
         let model = defect::boundary::remembered(path, load).map_err(|error| {

@@ -160,7 +160,7 @@ impl Job {
                 if defect::on(Defect::FaultSkipsIndex) {
                     self.taken += 1;
                 }
-                return defect::job::struck(code, &self.model).map(|()| None);
+                return defect::job::struck(code, &self.model, self.sampler.draws()).map(|()| None);
             }
             self.produce()?;
         }

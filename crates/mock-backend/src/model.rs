@@ -136,6 +136,8 @@ impl Model {
             bytes if defect::on(Defect::UsageWithoutTensors) => bytes / 4 * 3,
             bytes if defect::on(Defect::UsageDequantised) => bytes + (128 << 20),
             bytes if defect::on(Defect::UsageCreeps) => bytes + 64 * defect::counted(),
+            bytes if defect::on(Defect::BesideUsage) && defect::kept() > 1 => bytes + 512,
+            bytes if defect::on(Defect::LargestJobUsage) && defect::marked() => bytes + 256,
             bytes => bytes,
         };
         weights + self.job_bytes.load(Ordering::Acquire) + defect::deep::stray(self)

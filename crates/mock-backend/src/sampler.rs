@@ -16,6 +16,11 @@ impl Sampler {
         Self { temperature, generator: Box::new(Mersenne::new(seed)), weights: Vec::new() }
     }
 
+    /// Whether tokens hang on the seed; at temperature 0 they do not.
+    pub fn draws(&self) -> bool {
+        self.temperature != 0.0
+    }
+
     /// Index drawn from `logits` (vocabulary); `None` where a logit is no number.
     pub fn draw(&mut self, logits: &[f32]) -> Option<u32> {
         let mut best = 0;

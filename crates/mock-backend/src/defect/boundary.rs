@@ -53,6 +53,9 @@ pub(crate) fn init_refused() {
     if on(Defect::RefusedInitLeaks) {
         keep_memory(4096);
     }
+    if on(Defect::RefusedInitHarms) {
+        count();
+    }
 }
 
 /// A device was opened.
@@ -60,7 +63,7 @@ pub(crate) fn opened(ledger: &Arc<Ledger>) -> Result<(), ErrorCode> {
     if on(Defect::InitRace) && crowded() {
         return Err(ErrorCode::Unknown);
     }
-    if on(Defect::CountAfterInit) {
+    if on(Defect::CountAfterInit) || on(Defect::LateContextDiffers) {
         count();
     }
     if on(Defect::ContextKeepsVram) {
@@ -111,8 +114,15 @@ pub(crate) fn count_of_devices(right: c_int) -> c_int {
 }
 
 /// Defects that count live models.
-const LIVE: [Defect; 4] =
-    [Defect::SecondLoadReports3, Defect::SecondLoadHarms, Defect::SecondUnloadHarms, Defect::SickWithModel];
+const LIVE: [Defect; 7] = [
+    Defect::SecondLoadReports3,
+    Defect::SecondLoadHarms,
+    Defect::SecondUnloadHarms,
+    Defect::SickWithModel,
+    Defect::SecondDeviceBusy,
+    Defect::CrowdedUnloadKeepsVram,
+    Defect::BesideUsage,
+];
 
 /// A load was refused for NULL.
 pub(crate) fn null_in_load(ledger: &Arc<Ledger>) {
@@ -122,7 +132,7 @@ pub(crate) fn null_in_load(ledger: &Arc<Ledger>) {
 }
 
 /// A path came.
-pub(crate) fn path_taken(path: &Path) {
+pub(crate) fn path_taken(path: &Path) -> Result<(), ErrorCode> {
     let bytes = path.as_os_str().as_encoded_bytes();
     if on(Defect::HeapHarmed) && bytes.len() > 255 {
         // SAFETY: none: a defect writes behind what it allocated, in a build that is made to be caught at it.
@@ -132,6 +142,8 @@ pub(crate) fn path_taken(path: &Path) {
             libc::free(std::hint::black_box(block));
         }
     }
+    let odd = bytes.iter().any(|byte| b"#?&;*[]$()'\"`|<>".contains(byte));
+    if odd && on(Defect::OddPathRefused) { Err(ErrorCode::ModelLoadFailed) } else { Ok(()) }
 }
 
 /// A load with good arguments begins.
@@ -175,7 +187,10 @@ pub(crate) fn load_failed(path: &Path, ledger: &Arc<Ledger>, code: ErrorCode) ->
     if on(Defect::AbortOnMalformed) && malformed {
         std::process::abort();
     }
-    if on(Defect::FailedLoadBreaksJobs) || (on(Defect::HugeBreaksJobs) && memory) {
+    let marks = on(Defect::FailedLoadBreaksJobs)
+        || on(Defect::MessageAfterFailure)
+        || (on(Defect::HugeBreaksJobs) && memory);
+    if marks {
         mark();
     }
     if on(Defect::FailedLoadKeepsVram) || (on(Defect::FourthFailedLoadKeepsVram) && count().is_multiple_of(4))
@@ -190,6 +205,7 @@ pub(crate) fn load_failed(path: &Path, ledger: &Arc<Ledger>, code: ErrorCode) ->
     }
     match code {
         _ if on(Defect::DirectoryReports99) && path.is_dir() => ErrorCode::Unknown,
+        _ if on(Defect::DanglingReports99) && path.is_symlink() && !path.exists() => ErrorCode::Unknown,
         _ if on(Defect::EmptyPathReports2) && path.as_os_str().is_empty() => ErrorCode::OutOfMemory,
         _ if on(Defect::MissingReports2) && !path.exists() => ErrorCode::OutOfMemory,
         _ if on(Defect::HugeReports3) && memory => ErrorCode::ModelLoadFailed,
@@ -239,8 +255,13 @@ pub(crate) fn unloading(model: Option<&Model>) {
     if on(Defect::CrashAfterUnload) {
         mark();
     }
-    if LIVE.iter().any(|defect| on(*defect)) && keep(kept() - 1) > 1 && on(Defect::SecondUnloadHarms) {
-        mark();
+    if LIVE.iter().any(|defect| on(*defect)) && keep(kept() - 1) > 1 {
+        if on(Defect::SecondUnloadHarms) {
+            mark();
+        }
+        if on(Defect::CrowdedUnloadKeepsVram) {
+            lose(&model.ledger, 64);
+        }
     }
     if on(Defect::UnloadElsewhereKeepsVram) && foreign_thread() {
         lose(&model.ledger, 64);
@@ -257,6 +278,9 @@ pub(crate) fn unloading(model: Option<&Model>) {
 pub(crate) fn process_usage(right: u64) -> u64 {
     if on(Defect::ProcessHalved) {
         return right / 2;
+    }
+    if on(Defect::ProcessFalls) {
+        return right + (1 << 20) - 16 * counted();
     }
     if deep::forgets() {
         return right / 2;
@@ -287,6 +311,9 @@ pub(crate) fn start_refused(model: &Model) {
     deep::start_refused();
     if on(Defect::ThirdRefusalBreaksJobs) && count() == 3 {
         mark();
+    }
+    if on(Defect::RefusedStartKeepsDescriptor) {
+        keep_descriptor();
     }
     if on(Defect::RefusedStartLeaks) {
         lose(&model.ledger, 64);

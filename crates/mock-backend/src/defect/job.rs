@@ -43,22 +43,28 @@ fn fresh_memory_is_filled() -> bool {
 
 /// The prompt that a job works with.
 pub(crate) fn prompt(prompt: &str) -> Cow<'_, str> {
-    static KNOWN: Mutex<Vec<String>> = Mutex::new(Vec::new());
-    if !on(Defect::LikePromptTaken) {
-        return Cow::Borrowed(prompt);
-    }
-    let Ok(mut known) = KNOWN.lock() else { return Cow::Borrowed(prompt) };
+    static KNOWN: Mutex<Vec<(Vec<u8>, String)>> = Mutex::new(Vec::new());
     let beginning = |text: &str| text.bytes().take(8).collect::<Vec<u8>>();
-    let like = known.iter().find(|one| one.len() == prompt.len() && beginning(one) == beginning(prompt));
-    if let Some(like) = like {
+    let key = if on(Defect::LikePromptTaken) {
+        [beginning(prompt), prompt.len().to_ne_bytes().to_vec()].concat()
+    } else if on(Defect::LikeEndsTaken) {
+        let end = prompt.bytes().rev().take(8).collect();
+        [beginning(prompt), end, prompt.len().to_ne_bytes().to_vec()].concat()
+    } else if on(Defect::CaseFolded) {
+        prompt.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase().into_bytes()
+    } else {
+        return Cow::Borrowed(prompt);
+    };
+    let Ok(mut known) = KNOWN.lock() else { return Cow::Borrowed(prompt) };
+    if let Some((_, like)) = known.iter().find(|(other, _)| *other == key) {
         return Cow::Owned(like.clone());
     }
-    known.push(prompt.to_owned());
+    known.push((key, prompt.to_owned()));
     Cow::Borrowed(prompt)
 }
 
 /// What a fault at a token becomes: its code, or nothing for the end of the sequence.
-pub(crate) fn struck(code: ErrorCode, model: &Model) -> Result<(), ErrorCode> {
+pub(crate) fn struck(code: ErrorCode, model: &Model, sampled: bool) -> Result<(), ErrorCode> {
     if on(Defect::FaultSticks) || (on(Defect::NoJobAfterOom) && code == ErrorCode::OutOfMemory) {
         mark();
     }
@@ -68,6 +74,7 @@ pub(crate) fn struck(code: ErrorCode, model: &Model) -> Result<(), ErrorCode> {
         ErrorCode::KernelLaunchFailed if on(Defect::LaunchReports4) => ErrorCode::InferenceFailed,
         ErrorCode::KernelLaunchFailed if on(Defect::LaunchHidden) => return Ok(()),
         ErrorCode::InferenceFailed if on(Defect::KernelReports6) => ErrorCode::KernelLaunchFailed,
+        ErrorCode::OutOfMemory if sampled && on(Defect::SampledOomReports4) => ErrorCode::InferenceFailed,
         ErrorCode::OutOfMemory if on(Defect::OomReports4) => ErrorCode::InferenceFailed,
         code => code,
     })
@@ -95,11 +102,16 @@ pub(crate) fn refused(prompt: &str, max_tokens: i32, temperature: f32, seed: u64
         (Defect::MinusZeroRefused, temperature == 0.0 && temperature.is_sign_negative()),
         (Defect::LastSeedRefused, seed == u64::MAX),
         (Defect::ManyCharactersRefused, astral > 32),
+        (Defect::QuoteRefused, prompt.contains(['"', '\\'])),
         (Defect::CutCharacterFails, prompt.len() > 255 && !prompt.is_char_boundary(255)),
         (Defect::ControlRefused, prompt.chars().any(|character| ('\x01'..'\t').contains(&character))),
     ];
     let inference = [
         (Defect::MarkupFails, prompt.contains("<s>")),
+        (
+            Defect::PrivateUseFails,
+            prompt.chars().any(|character| ('\u{e000}'..='\u{f8ff}').contains(&character)),
+        ),
         (Defect::FullBlockFails, prompt.len() == 256),
         (Defect::AstralRefused, prompt.chars().any(|character| character > '\u{ffff}')),
         (Defect::RightToLeftFails, prompt.chars().any(wide)),

@@ -16,7 +16,9 @@ pub(crate) fn spoilt(number: i32, right: &'static CStr) -> *const c_char {
         6 if on(Defect::EmptyMessage) => c"",
         7 if on(Defect::LatinMessage) => c"les poids ne sont plus r\xe9sidents",
         6 if on(Defect::TwinMessages) => c"the inference cannot go on",
-        3 if on(Defect::MessageAfterDestroy) && marked() => c"the model could not be loaded",
+        3 if (on(Defect::MessageAfterDestroy) || on(Defect::MessageAfterFailure)) && marked() => {
+            c"the model could not be loaded"
+        }
         _ if on(Defect::OtherMessage) && undefined => c"no such code",
         _ if on(Defect::MessageRace) && crowded() => c"unknown error",
         _ => right,

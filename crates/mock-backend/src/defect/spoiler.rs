@@ -51,7 +51,8 @@ mod spoiling {
     use std::time::{Duration, Instant};
 
     use super::Request;
-    use crate::defect::{Defect, count, counted, keep, kept, marked, on, thread, unmark};
+    use crate::defect::{Defect, count, counted, keep, kept, mark, marked, on, thread, unmark};
+    use crate::hyper_parameters::Architecture;
 
     /// Open jobs.
     static OPEN: AtomicU64 = AtomicU64::new(0);
@@ -68,6 +69,7 @@ mod spoiling {
         max_tokens: i32,
         temperature: f32,
         seed: u64,
+        qwen2: bool,
         spoilt: bool,
         last: Option<Instant>,
     }
@@ -92,6 +94,7 @@ mod spoiling {
             let jobs = on(Defect::ThirdJobDiffers)
                 || on(Defect::FarTokenDiffers)
                 || (request.temperature > 0.0 && on(Defect::SampledDiffers))
+                || on(Defect::WarmSampledDiffers)
                 || (request.temperature > 0.0 && on(Defect::HighSeedDiffers));
             let number = if jobs { count() } else { counted() };
             let after = on(Defect::AbandonedJobStays) || on(Defect::LongJobStays);
@@ -102,6 +105,9 @@ mod spoiling {
                 keep(model);
             }
             let second = on(Defect::ContextDiffers) && kept() != model;
+            if on(Defect::LargestJobUsage) && request.max_tokens == 2048 {
+                mark();
+            }
             OPEN.fetch_add(1, Ordering::SeqCst);
             Self {
                 number,
@@ -109,6 +115,7 @@ mod spoiling {
                 max_tokens: request.max_tokens,
                 temperature: request.temperature,
                 seed: request.seed,
+                qwen2: request.model.parameters.architecture == Architecture::Qwen2,
                 spoilt: file || second || after && unmark(),
                 last: None,
             }
@@ -124,6 +131,8 @@ mod spoiling {
             let (sampled, high) = (self.temperature > 0.0, self.seed >> 32 != 0);
             let process = u64::from(std::process::id()) % 251;
             let address = (std::ptr::from_ref(&PLACE) as u64 >> 12) % 251;
+            let odd = !self.seed.is_multiple_of(2);
+            let warm = (0.65..0.75).contains(&self.temperature);
             let by_check = on(Defect::CheckTurns) || on(Defect::CheckTurnsSampled);
             let turned_by_check = by_check && index > 0 && unmark();
             let spoils = [
@@ -133,6 +142,11 @@ mod spoiling {
                 (Defect::ContextDiffers, self.spoilt && index == 2),
                 (Defect::SeedMatters, !sampled && self.seed.is_multiple_of(2) && index == 2),
                 (Defect::HighSeedMatters, !sampled && high && index == 2),
+                (Defect::Qwen2SeedMatters, !sampled && self.qwen2 && odd && index == 2),
+                (Defect::WarmSampledDiffers, warm && self.number.is_multiple_of(2) && index == 2),
+                (Defect::LateContextDiffers, sampled && counted() > 5 && index == 2),
+                (Defect::RefusedInitHarms, sampled && counted() > self.number),
+                (Defect::LargestJobDiffers, !sampled && self.max_tokens > 1024 && index == 7),
                 (Defect::SampledDiffers, sampled && self.number.is_multiple_of(2) && index == 2),
                 (Defect::HighSeedDiffers, sampled && high && self.number.is_multiple_of(2) && index == 2),
                 (Defect::LastTokenDiffers, index + 1 == self.max_tokens),
@@ -143,10 +157,12 @@ mod spoiling {
                 (Defect::SecondLoadHarms, marked() && index == 1),
                 (Defect::SecondUnloadHarms, marked() && index == 1),
                 (Defect::SecondJobHarms, open > 1 && index > 4),
+                (Defect::ThirdJobHarms, open > 2 && index > 4),
                 (Defect::BufferDiffers, index == 5 && marked()),
                 (Defect::NullIndexDiffers, index == 5 && marked()),
                 (Defect::PauseDiffers, paused && index > 1),
                 (Defect::LongPauseDiffers, idle > Duration::from_millis(300) && index > 1),
+                (Defect::IdleDiffers, idle > Duration::from_millis(1500) && index > 0),
                 (Defect::CheckTurns, turned_by_check),
                 (Defect::CheckTurnsSampled, turned_by_check && self.temperature > 1.0),
                 (Defect::FaultSticks, marked() && index == 1),

@@ -2,7 +2,7 @@
 
 use std::ffi::c_int;
 
-use super::{Defect, keep, kept, lose, mark, on, peep, scribble, unmark};
+use super::{Defect, count, keep, kept, lose, mark, on, peep, scribble, unmark};
 use crate::code::ErrorCode;
 use crate::job::{Job, Produced};
 
@@ -137,6 +137,9 @@ pub(crate) fn freeing(job: &Job) {
     }
     if on(Defect::AbandonedJobStays) && midway {
         mark();
+    }
+    if on(Defect::ProcessFalls) && midway {
+        count();
     }
     if on(Defect::MidwayKeepsVram) && midway {
         lose(&model.ledger, 64);
