@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::SystemTime;
 
 /// A run of the program.
 pub struct Run {
@@ -51,15 +52,41 @@ pub fn reference() -> PathBuf {
         .expect("cargo names the library it built")
 }
 
-/// Builds one of the test libraries.
+/// One of the test libraries, built if its sources are younger: no test meets a file that another is just writing.
 pub fn build(name: &str) -> PathBuf {
-    // Each in a folder of its own: tests build at the same time.
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("backends").join(name);
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/backends/build.sh");
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/backends");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    // Held until the end of the function, against other threads and other processes.
+    let lock = std::fs::File::create(folder.join("lock")).expect("a file");
+    lock.lock().expect("a lock");
+    let built = || {
+        let library = ["", "lib"].map(|prefix| folder.join(format!("{prefix}{name}.so")));
+        library.into_iter().find(|path| path.exists())
+    };
+    if let Some(library) = built()
+        && changed(&library) > youngest(&sources)
+    {
+        return library;
+    }
+    let script = sources.join("build.sh");
     let output = Command::new("sh").arg(script).arg(&folder).arg(name).output().expect("a shell");
-    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
-    let library = ["", "lib"].map(|prefix| folder.join(format!("{prefix}{name}.so")));
-    library.into_iter().find(|path| path.exists()).unwrap_or_else(|| panic!("{name} was not built"))
+    if !output.status.success() {
+        built().map(std::fs::remove_file);
+        panic!("{name}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    built().unwrap_or_else(|| panic!("{name} was not built"))
+}
+
+fn changed(path: &Path) -> SystemTime {
+    path.metadata().and_then(|facts| facts.modified()).expect("a time")
+}
+
+/// When the file of a folder that was changed last was changed.
+fn youngest(folder: &Path) -> SystemTime {
+    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let times = entries.map(|path| if path.is_dir() { youngest(&path) } else { changed(&path) });
+    times.max().unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 /// Runs `worker-conformance run` on a library.
