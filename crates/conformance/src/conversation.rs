@@ -380,6 +380,17 @@ impl Conversation {
         Ok(self.setting()?.prompt)
     }
 
+    /// Whether a job is sure to fit into the context of the model that jobs run on, however its prompt is split.
+    ///
+    /// # Errors
+    /// Never in a run.
+    pub fn fits(&self, prompt_bytes: usize, max_tokens: i32) -> Result<bool, Stop> {
+        let room = self.setting()?.model().map_or(0, |model| model.facts.context_length);
+        // A token is a byte at least; two more are for what a tokenizer puts before and behind.
+        let needed = (prompt_bytes as u64).saturating_add(2).saturating_add_signed(max_tokens.into());
+        Ok(needed <= room)
+    }
+
     /// Why a claim about tokens says nothing where there is none: this text is empty, or the library gives no token at all.
     pub fn no_token(&self) -> Stop {
         if self.setting.as_ref().is_some_and(|setting| setting.talks) {

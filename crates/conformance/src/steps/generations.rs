@@ -7,8 +7,8 @@ use super::arguments::{self, Arguments, Value};
 use super::calls::build;
 use super::report;
 use crate::conversation::{Conversation, Generation, Kind, Step, Stop};
-use crate::program::{Buffer, Call, Handle, Op, Out};
-use crate::trace::Observation;
+use crate::program::{Buffer, Call, Handle, Op, Out, Text};
+use crate::trace::{Observation, Returned};
 
 #[when(regex = r#"^the host generates (\d+) tokens?(?: from ("[^"]*"))?(?: with (.+?))?(?: as "(\w+)")?$"#)]
 async fn generates(
@@ -164,7 +164,7 @@ pub async fn whole_job(
     program.extend(fetch.ops(result, count + 1));
     program.push(Op::Call(Call::Free { result }));
     let trace = conversation.run(program).await?;
-    started(&trace)?;
+    started(conversation, &trace)?;
     let generation = Generation::from_trace(&trace);
     if fetch.code == Out::Null && generation.tokens.is_empty() && !conversation.died {
         return Err(Stop::NotApplicable("the library gives no token without error_code".to_owned()));
@@ -178,13 +178,25 @@ pub async fn whole_job(
 /// Says so if the job of a trace did not start.
 ///
 /// # Errors
-/// [`Stop::Blocked`] with what happened.
-pub fn started(trace: &[Observation]) -> Step {
+/// [`Stop::NotApplicable`] if the context may have no room for it (INF-13), else [`Stop::Blocked`] with what happened.
+pub fn started(conversation: &Conversation, trace: &[Observation]) -> Step {
     let start = trace.iter().find(|observation| matches!(observation.call(), Some(Call::Start { .. })));
-    match start {
-        Some(start) if start.returned().is_some_and(|returned| returned.handle().is_some()) => Ok(()),
-        Some(start) => Err(Stop::Blocked(format!("{}: {}", start.event, start.outcome))),
-        None => Err(Stop::Blocked("no job was started: the process is gone".to_owned())),
+    let Some(start) = start else {
+        return Err(Stop::Blocked("no job was started: the process is gone".to_owned()));
+    };
+    let returned = start.returned();
+    if returned.is_some_and(|returned| returned.handle().is_some()) {
+        return Ok(());
+    }
+    let told = format!("{}: {}", start.event, start.outcome);
+    let refused = returned.and_then(Returned::written_code).is_some_and(|code| [2, 4, 5].contains(&code));
+    match start.call() {
+        Some(Call::Start { prompt: Text::Bytes(prompt), max_tokens, .. })
+            if refused && !conversation.fits(prompt.len(), *max_tokens)? =>
+        {
+            Err(Stop::NotApplicable(format!("the context may be too short for this job: {told}")))
+        }
+        _ => Err(Stop::Blocked(told)),
     }
 }
 

@@ -133,7 +133,7 @@ async fn ask_both(conversation: &mut Conversation) -> Step {
     program.push(Op::Call(Call::Free { result }));
     program.extend(both());
     let trace = conversation.run(program).await?;
-    super::generations::started(&trace)
+    super::generations::started(conversation, &trace)
 }
 
 async fn ask_sum(conversation: &mut Conversation, a: &str, b: &str) -> Step {

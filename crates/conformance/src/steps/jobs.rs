@@ -344,7 +344,7 @@ async fn take_turns(conversation: &mut Conversation, sides: [(&str, &str); 2]) -
         if refused && !handles.is_empty() {
             return Err(Stop::NotApplicable("the library refuses a second job on one model".to_owned()));
         }
-        started(&trace)?;
+        started(conversation, &trace)?;
         handles.push(conversation.need(Kind::Job, name)?);
     }
     let mut program = Vec::new();
@@ -521,7 +521,7 @@ async fn fit(conversation: &mut Conversation) -> Step {
         }
         program.push(Op::Call(Call::Free { result }));
         let trace = conversation.run(program).await?;
-        started(&trace)?;
+        started(conversation, &trace)?;
         let mut calls = trace.iter().filter(|one| matches!(one.call(), Some(Call::NextToken { .. })));
         for (at, (text, _)) in tokens.iter().enumerate() {
             let tell =
@@ -569,5 +569,5 @@ async fn sized_job(conversation: &mut Conversation, size: i32) -> Step {
     let trace = conversation
         .run(vec![Op::Call(start), drain(result, size, 9), Op::Call(Call::Free { result })])
         .await?;
-    started(&trace)
+    started(conversation, &trace)
 }

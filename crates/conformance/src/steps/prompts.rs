@@ -57,7 +57,7 @@ async fn sized_tokens(conversation: &mut Conversation, sizes: &[usize]) -> Step 
     }));
     program.push(Op::Call(Call::Free { result }));
     let trace = conversation.run(program).await?;
-    super::generations::started(&trace)
+    super::generations::started(conversation, &trace)
 }
 
 #[then(regex = r"^every prompt was taken(?: \[([A-Z0-9]+-\d+)\])?$")]
@@ -117,18 +117,19 @@ fn across_ends(ends: &[usize]) -> Vec<String> {
 async fn short_jobs(conversation: &mut Conversation, count: u32, prompts: Vec<String>) -> Step {
     conversation.odd = None;
     let model = conversation.need(Kind::Model, "model")?;
-    let room = conversation.setting()?.model().map_or(0, |model| model.facts.context_length);
-    // A token is a byte at least; two more are for what a tokenizer puts before and behind.
-    let fits = |prompt: &String| (prompt.len() + 2 + count as usize) as u64 <= room;
+    let max_tokens = i32::try_from(count).unwrap_or(i32::MAX);
     let mut played = false;
-    for prompt in prompts.into_iter().filter(fits) {
+    for prompt in prompts {
+        if !conversation.fits(prompt.len(), max_tokens)? {
+            continue;
+        }
         let bind = conversation.fresh_slot();
         let result = Handle::Slot(bind);
         let start = Call::Start {
             bind,
             model,
             prompt: Text::new(prompt.as_str()),
-            max_tokens: i32::try_from(count).unwrap_or(i32::MAX),
+            max_tokens,
             temperature: 0.0,
             seed: 1,
             code: Out::Given,
