@@ -125,7 +125,6 @@ Feature: error codes
       | cuda_inference_start with temperature = 2.5      |
       | cuda_inference_start with prompt = NULL          |
       | cuda_inference_next_token with result = NULL     |
-      | cuda_inference_next_token with token_out = NULL  |
 
   @ERR-06
   Scenario Outline: a failed call leaves the next sampled job as it would be without

@@ -10,16 +10,16 @@ Feature: inference
 
     Examples: greedy jobs, whose first token is the one that the model always gives
       | parameter   | value      | answer |
-      | max_tokens  | 1          | true   |
-      | max_tokens  | 2          | true   |
       | temperature | 0.0        | true   |
       | temperature | -0.0       | true   |
       | seed        | 0          | true   |
       | seed        | UINT64_MAX | true   |
       | seed        | 4294967296 | true   |
 
-    Examples: sampled jobs, which may end at once
+    Examples: jobs that may end at once: sampled ones, and those whose tokens may all be parts of a character
       | parameter   | value      | answer        |
+      | max_tokens  | 1          | true or false |
+      | max_tokens  | 2          | true or false |
       | temperature | 1e-45      | true or false |
       | temperature | 1e-40      | true or false |
       | temperature | 1e-30      | true or false |
@@ -266,9 +266,8 @@ Feature: inference
 
   @INF-07
   Scenario Outline: a sampled job that ends by itself has ended for good
-    Given a loaded model
-    When the host calls cuda_inference_start with max_tokens = 100, temperature = 2.0, seed = <seed>
-    And the host takes the rest
+    Given an open job with max_tokens = 100, temperature = 2.0, seed = <seed>
+    When the host takes the rest
     And the host calls cuda_inference_next_token 4 times
     Then the call returns false with CUDA_SUCCESS
 
@@ -367,6 +366,7 @@ Feature: inference
   Scenario Outline: freeing a job gives its memory back
     Given a loaded model
     When the host generates 4 tokens
+    And the host generates 4 tokens with temperature = 1.0
     And the host calls cuda_get_vram_usage
     And the host notes the answer as "before"
     And the host runs 40 rounds of: <cycle>

@@ -1,6 +1,6 @@
 //! The state of one scenario: its session, its names for handles and texts, and what was judged.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,10 +9,10 @@ use worker_contract::RequirementId;
 
 use crate::executor::{Options, Session};
 use crate::fuzz::coverage::Coverage;
-use crate::oracle::{Finding, ModelFacts, Oracle, Verdicts};
-use crate::program::{Handle, Op, Slot};
+use crate::oracle::{Expected, Finding, ModelFacts, Oracle, Verdicts};
+use crate::program::{Call, Handle, Op, Slot, Text};
 use crate::setting::Setting;
-use crate::trace::{Event, Measured, Observation, Outcome, Returned, Token};
+use crate::trace::{Cause, Event, Measured, Observation, Outcome, Returned, Token};
 
 /// Why a step did not do what it says.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl Generation {
     pub fn from_trace<'a>(observations: impl IntoIterator<Item = &'a Observation>) -> Self {
         let mut generation = Self { whole: true, ..Self::default() };
         for observation in observations {
-            let Event::Call(crate::program::Call::NextToken { .. }) = &observation.event else { continue };
+            let Event::Call(Call::NextToken { .. }) = &observation.event else { continue };
             let Some(returned) = observation.returned() else {
                 generation.whole = false;
                 continue;
@@ -137,6 +137,10 @@ pub struct Conversation {
     pub stopped: Option<Stop>,
     /// Whether the process died in this session.
     pub died: bool,
+    /// Whether the library was so slow that a step was given up.
+    pub slow: bool,
+    /// Which observations of the last run are of calls that the library might refuse.
+    pub refusable: HashSet<usize>,
     /// When the step under way began.
     pub mark: Option<Instant>,
     /// The turn that the scenario holds while it is played.
@@ -227,7 +231,7 @@ impl Conversation {
     /// Runs steps in the scenario's session, begins one if there is none, and judges what comes back.
     ///
     /// # Errors
-    /// [`Stop::Broken`] when the executor fails.
+    /// [`Stop::Broken`] when the executor fails, [`Stop::Blocked`] when the library is too slow.
     pub async fn run(&mut self, program: Vec<Op>) -> Result<Vec<Observation>, Stop> {
         let setting = self.setting()?;
         let session = self.session.take();
@@ -254,14 +258,26 @@ impl Conversation {
         facts.faulty = self.faulty;
         facts.devices = self.device_count.or(facts.devices);
         let oracle = self.oracle.get_or_insert_with(|| Oracle::new(facts));
-        for observation in &observations {
+        self.refusable.clear();
+        for (at, observation) in observations.iter().enumerate() {
             self.coverage.observe(observation, oracle.state());
+            if let Event::Call(call) = &observation.event
+                && matches!(oracle.expected(call), Expected::Either { .. })
+            {
+                self.refusable.insert(at);
+            }
             oracle.observe(observation);
             match (&observation.event, &observation.outcome) {
                 (Event::Call(_), _) => self.last = Some(observation.clone()),
                 (_, Outcome::Measured(measured)) => self.measured.push(measured.clone()),
                 _ => {}
             }
+        }
+        let patience = |observation: &&Observation| matches!(&observation.outcome, Outcome::Died(death) if matches!(death.cause, Cause::Patience(_)));
+        if let Some(last) = observations.iter().find(patience) {
+            // Slow is not broken, and what was cut short shows nothing.
+            self.slow = true;
+            return Err(Stop::Blocked(format!("{}: {}", last.event, last.outcome)));
         }
         Ok(observations)
     }
@@ -366,6 +382,12 @@ impl Conversation {
         Ok((last, returned))
     }
 
+    /// Whether anything was found in this scenario.
+    pub fn has_findings(&self) -> bool {
+        let now = self.oracle.iter().flat_map(|oracle| &oracle.verdicts().findings);
+        self.verdicts.findings.iter().chain(now).next().is_some()
+    }
+
     /// Whether something was found against a requirement in this scenario.
     pub fn found(&self, requirement: RequirementId) -> bool {
         let now = self.oracle.iter().flat_map(|oracle| &oracle.verdicts().findings);
@@ -380,15 +402,44 @@ impl Conversation {
         Ok(self.setting()?.prompt)
     }
 
-    /// Whether a job is sure to fit into the context of the model that jobs run on, however its prompt is split.
+    /// Whether the context of its model is sure to have room for a job, however its prompt is split. So it is of a model
+    /// that nothing is known of: then the call is to tell.
+    pub fn has_room(&self, start: &Call) -> bool {
+        let Call::Start { model, prompt: Text::Bytes(prompt), max_tokens, .. } = start else { return true };
+        let state = self.oracle.as_ref().map(Oracle::state);
+        let facts = state.and_then(|state| state.model(*model)?.facts.as_ref());
+        facts.is_none_or(|facts| facts.has_room(prompt, *max_tokens))
+    }
+
+    /// Whether a path is that of the model beyond any device, for a library that is not known to run models of the suite:
+    /// it resembles the library's own in tensor types and kind of vocabulary alone.
     ///
     /// # Errors
     /// Never in a run.
-    pub fn fits(&self, prompt_bytes: usize, max_tokens: i32) -> Result<bool, Stop> {
-        let room = self.setting()?.model().map_or(0, |model| model.facts.context_length);
-        // A token is a byte at least; two more are for what a tokenizer puts before and behind.
-        let needed = (prompt_bytes as u64).saturating_add(2).saturating_add_signed(max_tokens.into());
-        Ok(needed <= room)
+    pub fn is_made_like_a_foreign_model(&self, path: &[u8]) -> Result<bool, Stop> {
+        let setting = self.setting()?;
+        let huge = setting.huge().map_err(|error| Stop::Broken(error.to_string()))?;
+        Ok(!setting.models.iter().any(|model| model.ours)
+            && huge.is_some_and(|huge| crate::setting::bytes(&huge) == path))
+    }
+
+    /// Goes on only if [`Self::has_room`]: INF-13 lets a library refuse the job, or end it anywhere, if not.
+    ///
+    /// # Errors
+    /// [`Stop::NotApplicable`].
+    pub fn need_room(&self, start: &Call) -> Step {
+        match self.has_room(start) {
+            true => Ok(()),
+            false => Err(Stop::NotApplicable(format!("the context may be too short for this job: {start}"))),
+        }
+    }
+
+    /// Bytes of a buffer that has room for any text of a token.
+    ///
+    /// # Errors
+    /// Never in a run.
+    pub fn buffer(&self) -> Result<i32, Stop> {
+        Ok(self.setting()?.buffer)
     }
 
     /// Why a claim about tokens says nothing where there is none: this text is empty, or the library gives no token at all.

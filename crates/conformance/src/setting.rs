@@ -14,7 +14,7 @@ use crate::models::{Architecture, BEYOND_ANY_DEVICE, Likeness, ModelError, Store
 use crate::oracle::{Facts, ModelFacts, Oracle, Verdicts};
 use crate::profile::Profile;
 use crate::program::{Call, Device, Handle, Op, Out, Slot, Text};
-use crate::trace::{Observation, Outcome};
+use crate::trace::{Cause, Observation, Outcome};
 use originals::Originals;
 
 /// A model that the library under test can load.
@@ -28,6 +28,8 @@ pub struct Model {
     pub facts: ModelFacts,
     /// Its tensor type and vocabulary.
     pub like: Likeness,
+    /// Whether it is one of the suite's own.
+    pub ours: bool,
 }
 
 /// The stage that scenarios play on.
@@ -46,6 +48,12 @@ pub struct Setting {
     pub talks: bool,
     /// Whether the library waits for most of the time that its calls take, as for a device, and leaves the cores idle.
     pub waits: bool,
+    /// Whether only one process at a time may use the device, as some administrators have it.
+    pub alone: bool,
+    /// Bytes of a buffer that has room for any text of a token, as far as the texts so far tell.
+    pub buffer: i32,
+    /// Resident memory of a process that has run jobs on a good model, in bytes.
+    pub resident: u64,
     originals: Originals,
     /// Facts for the oracle.
     pub facts: Facts,
@@ -80,14 +88,21 @@ pub enum SettingError {
 /// The suite's own models, tried in this order where the profile names none.
 pub const FIXTURES: [&str; 2] = ["tiny-llama", "tiny-gpt2"];
 
+/// Bytes of a buffer that has room for any text of a token, usually.
+pub const AMPLE: i32 = 1024;
+/// The same for a library that gives many tokens' text at once.
+const ROOMY: i32 = 64 << 10;
+
 /// Prompts for jobs that need no other, in order of preference. After some of them a model may end at once.
-pub const PROMPTS: [&str; 6] = [
+pub const PROMPTS: [&str; 8] = [
     "Hello, world",
     "The quick brown fox",
     "Once upon a time",
     "One fine day",
     "Tell me more",
     "It was late",
+    "A long story about a small town by the sea, and about those who have always lived there",
+    "A",
 ];
 /// Tokens after which a job has gone on for long.
 const LONG: usize = 24;
@@ -108,7 +123,7 @@ impl Setting {
         if profile.models.is_empty() {
             for name in FIXTURES {
                 let path = store.path(name)?;
-                candidates.push(describe(&path)?);
+                candidates.push(Model { ours: true, ..describe(&path)? });
                 originals.watch(path, Some(name.to_owned()));
             }
         }
@@ -118,7 +133,7 @@ impl Setting {
                 (None, Some(path)) => path.clone(),
                 (None, None) => continue,
             };
-            let model = describe(&path)?;
+            let model = Model { ours: source.fixture.is_some(), ..describe(&path)? };
             if model.architecture != *architecture {
                 let found = model.architecture;
                 return Err(SettingError::Architecture { path, expected: architecture.clone(), found });
@@ -137,6 +152,9 @@ impl Setting {
             prompt: PROMPTS[0],
             talks: true,
             waits: false,
+            alone: false,
+            buffer: AMPLE,
+            resident: 0,
             originals,
             facts: Facts::default(),
             scratch,
@@ -158,6 +176,15 @@ impl Setting {
 
     fn probe(&mut self, named: bool) -> Result<Verdicts, SettingError> {
         let (mut first, forked) = self.look()?;
+        if exceeds_files(&first) {
+            // A library may stage models in files of memory that it makes larger than it needs; one that writes without
+            // end stays under the usual limit.
+            self.executor.limit_files(Some(STAGING));
+            first = self.look()?.0;
+            if exceeds_files(&first) {
+                self.executor.limit_files(None);
+            }
+        }
         if forked && !has_context(&first) {
             // A library may work in the process that loaded it and not in a fork of that process, which the contract
             // says nothing about: what a process of its own shows is what counts.
@@ -167,11 +194,22 @@ impl Setting {
         let mut oracle = Oracle::default();
         first.iter().for_each(|observation| oracle.observe(observation));
         self.facts.tolerance = self.profile.tolerance.vram_bytes;
+        self.facts.ample = AMPLE;
         self.facts.devices = first.iter().find_map(|observation| match &observation.returned()?.value {
             Some(crate::trace::Value::Int(count)) => Some(*count),
             _ => None,
         });
         let has_context = has_context(&first);
+        if forked && has_context && !self.runs()? {
+            // The same for what only a load or a job finds missing in a fork.
+            self.executor.never_fork();
+            if !self.runs()? {
+                self.executor.may_fork();
+            }
+        }
+        if has_context {
+            self.alone = self.is_exclusive()?;
+        }
         if !named && has_context {
             // Each in a session of its own: a library that dies of one may still run the others.
             let mut loaded = Vec::new();
@@ -203,6 +241,48 @@ impl Setting {
         ])?;
         session.finish();
         Ok((trace, forked))
+    }
+
+    /// Whether a job on the first of the models gets as far as its first call for a token.
+    fn runs(&self) -> Result<bool, SettingError> {
+        let Some(model) = self.model() else { return Ok(false) };
+        let mut session = self.executor.session(&Options::default())?;
+        let code = Out::Given;
+        let [bind_ctx, bind_model, bind_job] = [0, 1, 2].map(Slot);
+        let [ctx, loaded, result] = [bind_ctx, bind_model, bind_job].map(Handle::Slot);
+        let path = Text::Bytes(bytes(&model.path));
+        let prompt = Text::new(PROMPTS[0]);
+        let trace = session.run(&[
+            Op::Call(Call::Init { bind: bind_ctx, device: Device::Id(0), code }),
+            Op::Call(Call::LoadModel { bind: bind_model, ctx, path, vram: code, code }),
+            Op::Call(Call::Start {
+                bind: bind_job,
+                model: loaded,
+                prompt,
+                max_tokens: 2,
+                temperature: 0.0,
+                seed: 1,
+                code,
+            }),
+            Op::Drain { result, buffer: ROOMY, index: code, limit: 1, pause_us: 0 },
+        ])?;
+        let last = trace.last().and_then(|next| next.returned());
+        Ok(last.is_some_and(|next| next.is_true() || next.written_code() == Some(0)))
+    }
+
+    /// Whether a second process gets no context while a first one has one.
+    fn is_exclusive(&self) -> Result<bool, SettingError> {
+        if self.executor.jobs() < 2 {
+            return Ok(false);
+        }
+        let init = [Op::Call(Call::Init { bind: Slot(0), device: Device::Id(0), code: Out::Given })];
+        let mut sessions = Vec::new();
+        for _ in 0..2 {
+            let mut session = self.executor.session(&Options::default())?;
+            let trace = session.run(&init)?;
+            sessions.push((has_context(&trace), session));
+        }
+        Ok(sessions[0].0 && !sessions[1].0)
     }
 
     fn loads(&self, model: &Model) -> Result<bool, SettingError> {
@@ -246,10 +326,21 @@ impl Setting {
             };
             program.push(Op::Call(start));
             let limit = LONG as u32 + 1;
-            program.push(Op::Drain { result, buffer: 1024, index: code, limit, pause_us: 0 });
+            program.push(Op::Drain { result, buffer: ROOMY, index: code, limit, pause_us: 0 });
             program.push(Op::Call(Call::Free { result }));
             program.push(Op::Measure);
             let trace = session.run(&program)?;
+            let measured = trace.iter().filter_map(|one| match &one.outcome {
+                Outcome::Measured(measured) => Some(measured.resident),
+                _ => None,
+            });
+            let texts = Generation::from_trace(&trace);
+            // A job may be a hundred times as long.
+            if texts.pieces().iter().any(|text| text.len() >= AMPLE as usize / 8) {
+                self.buffer = ROOMY;
+                self.facts.ample = ROOMY;
+            }
+            self.resident = measured.fold(self.resident, u64::max);
             self.waits |= mostly_waits(&trace);
             program.clear();
             let started = trace.iter().any(|one| {
@@ -339,10 +430,19 @@ impl Setting {
     }
 }
 
+/// The largest file for a library that needs larger ones than usual, in bytes.
+const STAGING: u64 = 64 << 30;
+
+/// Whether the process died of a file that was too large.
+fn exceeds_files(trace: &[Observation]) -> bool {
+    let died = |one: &Observation| matches!(&one.outcome, Outcome::Died(death) if matches!(death.cause, Cause::Signal { signal: libc::SIGXFSZ, .. }));
+    trace.iter().any(died)
+}
+
 /// Bytes of models that all sessions together may hold: what a small GPU and a small machine have.
 const ROOM: u64 = 8 << 30;
 /// Models that a scenario may have loaded at the same time.
-const MODELS_OF_A_SESSION: u64 = 3;
+pub const MODELS_OF_A_SESSION: u64 = 3;
 
 /// How many things of so many bytes there is room for: one at least.
 fn room_for(each: u64) -> usize {
@@ -388,7 +488,12 @@ pub fn describe(path: &Path) -> Result<Model, SettingError> {
         like: Likeness { matrices, sentence_piece, ..Likeness::default() },
         architecture: facts.architecture,
         path: path.to_owned(),
-        facts: ModelFacts { context_length: facts.context_length, tensor_bytes: facts.tensor_bytes },
+        facts: ModelFacts {
+            context_length: facts.context_length,
+            tensor_bytes: facts.tensor_bytes,
+            sentence_piece,
+        },
+        ours: false,
     })
 }
 

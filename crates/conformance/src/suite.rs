@@ -26,7 +26,7 @@ use crate::models::Store;
 use crate::oracle::{Finding, Oracle, Verdicts};
 use crate::profile::{Day, Profile, ProfileError, timestamp};
 use crate::program::Op;
-use crate::setting::{Setting, SettingError};
+use crate::setting::{MODELS_OF_A_SESSION, Setting, SettingError};
 use crate::verdict::latency::Histogram;
 use crate::verdict::{
     Case as PlayedCase, CaseKind, Choice, CodeCount, Conformance, Contract, End, Found, Machine,
@@ -207,8 +207,10 @@ pub fn run(request: &Request, progress: Box<dyn Progress>) -> Result<RunResult, 
                 Setting::prepare(executor, store, request.profile.clone(), scratch.path().to_owned())?;
             result.machine.device_count = setting.facts.devices;
             played.cases.push(check("a first look at the library", &[], probed));
-            let room = setting.room();
-            if request.jobs.is_none() {
+            let room = if setting.alone { 1 } else { setting.room() };
+            if setting.alone {
+                setting.executor.resize(1);
+            } else if request.jobs.is_none() {
                 let waiting = if setting.waits { WAITING_JOBS } else { 1 };
                 setting.executor.resize(waiting.max(setting.executor.jobs()).min(room));
             }
@@ -217,7 +219,7 @@ pub fn run(request: &Request, progress: Box<dyn Progress>) -> Result<RunResult, 
             let (pausing, others) = part(selected);
             // Who only waits takes no core from others, so that no pause holds up the rest.
             let extra = match request.jobs {
-                None => count(&pausing).min(room - setting.executor.jobs()),
+                None => count(&pausing).min(room.saturating_sub(setting.executor.jobs())),
                 Some(_) => 0,
             };
             let features = pausing.into_iter().chain(others).collect();
@@ -367,8 +369,17 @@ pub(crate) fn limits(profile: &Profile) -> Limits {
         call: seconds(profile.limits.call_seconds, usual.call),
         load: seconds(profile.limits.load_seconds, usual.load),
         batch: seconds(profile.limits.batch_seconds, usual.batch),
-        memory: profile.limits.memory_bytes.unwrap_or(usual.memory),
+        // Backends in host memory hold every model of a session there.
+        memory: profile.limits.memory_bytes.unwrap_or(usual.memory + MODELS_OF_A_SESSION * largest(profile)),
+        // Scenarios write over a copy of the model, and a library may keep copies in files of memory.
+        file: usual.file + MODELS_OF_A_SESSION * largest(profile),
     }
+}
+
+/// Bytes of the largest model file that a profile names.
+fn largest(profile: &Profile) -> u64 {
+    let files = profile.models.values().filter_map(|source| source.path.as_ref()?.metadata().ok());
+    files.map(|file| file.len()).max().unwrap_or(0)
 }
 
 fn check(place: &str, tags: &[&str], verdicts: Verdicts) -> PlayedCase {

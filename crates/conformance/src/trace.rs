@@ -265,6 +265,8 @@ pub enum Effect {
 pub struct Measured {
     /// Resident memory, file mappings aside, in bytes.
     pub resident: u64,
+    /// Address space that is taken, in bytes.
+    pub address_space: u64,
     /// Bytes in use in the C library's heap.
     pub heap: u64,
     /// Threads of the process.

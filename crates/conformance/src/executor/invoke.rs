@@ -1,5 +1,6 @@
 //! Makes one ABI call with hostile caller memory, and gathers what came of it.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use worker_contract::{Function, Symbols};
@@ -229,6 +230,53 @@ unsafe fn read_message(message: *const libc::c_char) -> Option<Vec<u8>> {
     // SAFETY: the contract says that the text is NUL-terminated; where it is not, the bound or the fault handler ends it.
     unsafe {
         let length = libc::strnlen(message, MAX_MESSAGE);
-        Some(std::slice::from_raw_parts(message.cast::<u8>(), length).to_vec())
+        Some(in_short(std::slice::from_raw_parts(message.cast::<u8>(), length)))
+    }
+}
+
+/// A long message by its beginning, its length and a hash of the whole, else a scenario that asks for many of them fills
+/// the trace. What is not UTF-8 stays so.
+fn in_short(message: &[u8]) -> Vec<u8> {
+    const LONG: usize = 1024;
+    if message.len() <= LONG {
+        return message.to_vec();
+    }
+    match std::str::from_utf8(message) {
+        Ok(text) => {
+            let mut hasher = DefaultHasher::new();
+            text.hash(&mut hasher);
+            let beginning: String = text.chars().take(80).collect();
+            format!("{beginning}... ({} bytes, hash {:016x})", text.len(), hasher.finish()).into_bytes()
+        }
+        // The bound may lie within a character.
+        Err(error) if error.error_len().is_none() && message.len() == MAX_MESSAGE => {
+            in_short(&message[..error.valid_up_to()])
+        }
+        Err(error) => {
+            let from = error.valid_up_to();
+            message[from..message.len().min(from + LONG)].to_vec()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_messages_are_told_apart_in_short() {
+        let long = "é".repeat(30_000);
+        let short = in_short(long.as_bytes());
+        assert!(short.len() < 300 && std::str::from_utf8(&short).is_ok());
+        assert_eq!(short, in_short(long.as_bytes()));
+        assert_ne!(short, in_short(format!("{long}.").as_bytes()));
+        assert_eq!(in_short(b"as it is"), b"as it is");
+    }
+
+    #[test]
+    fn a_long_message_stays_text_or_no_text() {
+        let cut = &"x".repeat(MAX_MESSAGE - 1).into_bytes();
+        assert!(std::str::from_utf8(&in_short(&[cut, &b"\xc3"[..]].concat())).is_ok());
+        assert!(std::str::from_utf8(&in_short(&[cut, &b"\xff"[..]].concat())).is_err());
     }
 }

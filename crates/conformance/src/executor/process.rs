@@ -250,6 +250,7 @@ pub fn measure() -> Measured {
         processor,
         switches,
         resident: pages(1).saturating_sub(pages(2)) * 4096,
+        address_space: pages(0) * 4096,
         heap: heap.uordblks as u64 + heap.hblkhd as u64,
         threads,
         descriptors,

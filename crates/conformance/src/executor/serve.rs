@@ -25,8 +25,6 @@ use crate::trace::{Cause, Death, Effect, Event, Outcome, Skip};
 pub const SERVE: &str = "__serve";
 /// Bytes of output kept in all; what a library writes past them is refused by the system.
 const OUTPUT: i64 = 1 << 20;
-/// Largest file that a session may write, in bytes: keeps a runaway library from filling the disk.
-const FILE_LIMIT: u64 = 1 << 30;
 const TICK: Duration = Duration::from_millis(200);
 
 /// One entry of the trace area.
@@ -272,7 +270,8 @@ impl Session {
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
             let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
             libc::setrlimit(libc::RLIMIT_CORE, &raw const none);
-            let file = libc::rlimit { rlim_cur: FILE_LIMIT, rlim_max: FILE_LIMIT };
+            let most = shared.header().file_limit.load(Ordering::SeqCst);
+            let file = libc::rlimit { rlim_cur: most, rlim_max: most };
             libc::setrlimit(libc::RLIMIT_FSIZE, &raw const file);
         }
         if shared.header().options.load(Ordering::SeqCst) & option::ORDINARY != 0 {

@@ -40,6 +40,8 @@ pub struct Limits {
     pub batch: Duration,
     /// Resident memory in bytes.
     pub memory: u64,
+    /// Largest file that a session may write, in bytes: keeps a runaway library from filling the disk.
+    pub file: u64,
 }
 
 impl Default for Limits {
@@ -49,6 +51,7 @@ impl Default for Limits {
             load: Duration::from_secs(30),
             batch: Duration::from_secs(600),
             memory: 4 << 30,
+            file: 1 << 30,
         }
     }
 }
@@ -136,6 +139,8 @@ struct Pool {
     jobs: usize,
     /// Whether forking a process that has the library loaded is known to be unsafe or impossible.
     bare: bool,
+    /// The largest file that a session may write, where it is not as configured.
+    file: Option<u64>,
 }
 
 /// How long a function took so far.
@@ -226,6 +231,22 @@ impl Executor {
     pub fn never_fork(&self) {
         let mut pool = lock(&self.pool);
         pool.bare = true;
+        pool.idle.clear();
+    }
+
+    fn file_limit(&self) -> u64 {
+        lock(&self.pool).file.unwrap_or(self.config.limits.file)
+    }
+
+    /// From now on, sessions may write files of so many bytes; `None` for the limit of the configuration.
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        lock(&self.pool).file = bytes;
+    }
+
+    /// From now on, sessions are forked again from a process that has loaded the library.
+    pub fn may_fork(&self) {
+        let mut pool = lock(&self.pool);
+        pool.bare = false;
         pool.idle.clear();
     }
 
@@ -357,6 +378,7 @@ impl Session {
         let header = shared.header();
         shared.clear_trace();
         header.fault.store(0, Ordering::SeqCst);
+        header.file_limit.store(self.executor.file_limit(), Ordering::SeqCst);
         header.crowded.store(0, Ordering::SeqCst);
         for clock in &header.clocks {
             clock.store(0, Ordering::SeqCst);
@@ -466,7 +488,7 @@ impl Session {
             return None;
         }
         let pid = header.pid.load(Ordering::SeqCst);
-        if pid > 0 && resident(pid) > self.memory {
+        if pid > 0 && exceeds(pid, self.memory) {
             return Some(Cause::Memory(self.memory));
         }
         if pid > 0 && threads(pid) > MOST_THREADS {
@@ -638,8 +660,18 @@ fn threads(pid: i32) -> u64 {
     fields.split(' ').nth(17).and_then(|count| count.parse().ok()).unwrap_or(0)
 }
 
-/// Resident memory of a process in bytes; 0 if it is gone.
-fn resident(pid: i32) -> u64 {
+/// Whether the resident memory of a process exceeds a number of bytes. Pages of mapped files are not its own: a library
+/// may map a model of any size while it loads it.
+fn exceeds(pid: i32, most: u64) -> bool {
     let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
-    statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
+    let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0);
+    // The kernel tells the kinds apart in another file, which takes it longer.
+    pages * 4096 > most && {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let kilobytes = |key: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(key));
+            line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0)
+        };
+        (kilobytes("RssAnon:") + kilobytes("RssShmem:")) * 1024 > most
+    }
 }

@@ -55,6 +55,8 @@ pub struct Header {
     pub wanted: AtomicU32,
     /// Bits of [`option`] for it.
     pub options: AtomicU32,
+    /// Largest file that it may write, in bytes.
+    pub file_limit: AtomicU64,
     /// Its process, 0 before it exists.
     pub pid: AtomicI32,
     /// Number of the process that serves or served last; stays when it has ended.

@@ -81,7 +81,9 @@ impl Menu {
             refuse(&format!("malformed:{}", entry.name), path, "LOAD-03", &[3]);
         }
         if let Some(huge) = setting.huge()? {
-            refuse("huge", bytes(&huge), "LOAD-04", &[2]);
+            // See `Conversation::is_made_like_a_foreign_model`.
+            let ours = setting.models.iter().any(|model| model.ours);
+            refuse("huge", bytes(&huge), "LOAD-04", if ours { &[2] } else { &[2, 3] });
         }
         Ok(menu)
     }

@@ -3,10 +3,8 @@
 use super::state::{Facts, JobState, State};
 use super::{Verdicts, tell};
 use crate::program::{Call, Out};
+use crate::setting::AMPLE;
 use crate::trace::{Observation, POISON_INT, Returned, Token};
-
-/// A buffer that is too small for no token of any real vocabulary.
-const AMPLE: i32 = 1024;
 
 pub fn judge(
     observation: &Observation,
@@ -33,9 +31,13 @@ pub fn judge(
     }
     let Some(job) = state.job(*result) else { return };
     // Nothing stands in the way of a token, or of the end of the sequence.
-    let healthy = buffer.size >= AMPLE && !facts.faulty && !job.failed && (job.given as u64) < job.room;
+    let ample = if facts.ample == 0 { AMPLE } else { facts.ample };
+    let healthy = buffer.size >= ample && !facts.faulty && !job.failed && (job.given as u64) < job.room;
     if healthy && (returned.is_true() || returned.code.is_some()) {
-        let works = returned.is_true() || returned.written_code().is_none_or(|code| code == 0) || job.ended;
+        // Other jobs and models may have taken the memory that this job needs to go on.
+        let crowded = state.jobs.len() > 1 || state.models.len() > 1;
+        let permitted = |code: i32| code == 0 || (code == 2 && crowded);
+        let works = returned.is_true() || returned.written_code().is_none_or(permitted) || job.ended;
         let requirement = if *index == Out::Null { "NULL-05" } else { "INF-07" };
         verdicts.judge(requirement, works, || tell(observation, "a token, or false with 0 at the end"));
         if job.refused > 0 {
@@ -47,7 +49,7 @@ pub fn judge(
     if returned.is_true() {
         token(observation, returned, *index, job, verdicts);
     } else if let Some(code) = returned.written_code() {
-        no_token(observation, code, buffer.size, job, verdicts);
+        no_token(observation, code, (buffer.size, ample), job, verdicts);
     }
 }
 
@@ -86,10 +88,16 @@ fn token(
     }
 }
 
-fn no_token(observation: &Observation, code: i32, size: i32, job: &JobState, verdicts: &mut Verdicts) {
+fn no_token(
+    observation: &Observation,
+    code: i32,
+    (size, ample): (i32, i32),
+    job: &JobState,
+    verdicts: &mut Verdicts,
+) {
     if job.ended {
         // A wrong buffer after the end may be told, or not.
-        let good = code == 0 || (code == 5 && size < AMPLE);
+        let good = code == 0 || (code == 5 && size < ample);
         verdicts.judge("INF-07", good, || tell(observation, "false with 0, as at the call before"));
         return;
     }

@@ -236,7 +236,7 @@ impl Reference {
                 self.at_rest(observation, *model, returned, state, verdicts);
             }
             Call::ProcessVramUsage { ctx: Handle::Slot(ctx) } if observation.thread == 0 => {
-                process_usage(observation, *ctx, returned, state, verdicts);
+                process_usage(observation, (*ctx, returned, facts.tolerance), state, verdicts);
             }
             _ => {}
         }
@@ -272,8 +272,7 @@ impl Reference {
         let Some(known) = state.models.get(&model).and_then(|model| model.facts.as_ref()) else { return };
         let prompt = prompt.split(|&byte| byte == 0).next().unwrap_or_default();
         // What is no text, or may not fit the context, leaves the library too much freedom.
-        let room = prompt.len() as u64 + 2 + (*max_tokens).max(0) as u64 <= known.context_length;
-        if facts.faulty || !room || std::str::from_utf8(prompt).is_err() {
+        if facts.faulty || !known.has_room(prompt, *max_tokens) || std::str::from_utf8(prompt).is_err() {
             return;
         }
         let key = Key::new(path, prompt, *temperature, *seed);
@@ -423,8 +422,7 @@ fn wanted(piece: Option<&[u8]>, given: i32) -> String {
 /// VRAM-03: the process uses at least what the models of the context use together.
 fn process_usage(
     observation: &Observation,
-    ctx: Slot,
-    returned: &Returned,
+    (ctx, returned, tolerance): (Slot, &Returned, u64),
     state: &State,
     verdicts: &mut Verdicts,
 ) {
@@ -433,7 +431,7 @@ fn process_usage(
     let sum: u64 = models
         .map(|model| model.usage.unwrap_or(model.facts.as_ref().map_or(0, |facts| facts.tensor_bytes)))
         .sum();
-    verdicts.judge("VRAM-03", bytes >= sum, || {
+    verdicts.judge("VRAM-03", bytes.saturating_add(tolerance) >= sum, || {
         tell(observation, format!("at least the {sum} bytes of the context's models"))
     });
 }

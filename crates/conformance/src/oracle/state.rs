@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use worker_contract::Function;
+
 use crate::program::{Call, Handle, Slot, Text};
 use crate::trace::{POISON_U64, Returned, Value};
 
@@ -16,6 +18,8 @@ pub struct Facts {
     pub faulty: bool,
     /// Bytes by which process usage may be off, since others use the device as well.
     pub tolerance: u64,
+    /// Bytes of a buffer that has room for any text of a token; 0 if that is not known.
+    pub ample: i32,
 }
 
 /// What the file of a model says.
@@ -25,6 +29,23 @@ pub struct ModelFacts {
     pub context_length: u64,
     /// Bytes of all tensors.
     pub tensor_bytes: u64,
+    /// Whether the vocabulary is one of SentencePiece, which writes a space as a character of three bytes.
+    pub sentence_piece: bool,
+}
+
+impl ModelFacts {
+    /// Tokens that no prompt of this text has more of, whatever the tokeniser: one a byte, those that begin and end a
+    /// text, and a space put first.
+    pub fn most_tokens(&self, prompt: &[u8]) -> u64 {
+        let spaces = prompt.iter().filter(|&&byte| byte == b' ').count();
+        let wide = if self.sentence_piece { 2 * (spaces + 1) } else { 0 };
+        (prompt.len() + wide) as u64 + 3
+    }
+
+    /// Whether the context is sure to have room for such a job (INF-13).
+    pub fn has_room(&self, prompt: &[u8], max_tokens: i32) -> bool {
+        self.most_tokens(prompt).saturating_add_signed(max_tokens.max(0).into()) <= self.context_length
+    }
 }
 
 /// A live model.
@@ -38,6 +59,8 @@ pub struct ModelState {
     pub reported: Option<u64>,
     /// The last answer of a usage query, until something other than a query or check happens.
     pub usage: Option<u64>,
+    /// The last two answers and which of the two queries gave each, the last one first, until something else happens.
+    pub answers: Vec<(Function, u64)>,
     /// What it surely uses: the least figure that was ever given for it.
     pub least: Option<u64>,
 }
@@ -113,6 +136,11 @@ impl State {
         models.fold(0, |sum, model| model.usage.or(model.least).unwrap_or(0).saturating_add(sum))
     }
 
+    /// Whether no job was ever started: then nothing may still be coming or going of itself.
+    pub fn untouched(&self) -> bool {
+        self.jobs.is_empty() && self.used.is_empty()
+    }
+
     /// Whether a context has a model loaded.
     pub fn loaded(&self, context: Handle) -> bool {
         let context = slot(context);
@@ -132,6 +160,7 @@ impl State {
         if changes_usage(call) {
             for model in self.models.values_mut() {
                 model.usage = None;
+                model.answers.clear();
                 model.reported = None;
             }
         }
@@ -158,8 +187,13 @@ impl State {
                     };
                     let vram = returned.vram.filter(|&vram| vram != POISON_U64);
                     let context = slot(*ctx);
-                    let model =
-                        ModelState { context, facts, reported: returned.vram, usage: None, least: vram };
+                    let model = ModelState {
+                        context,
+                        facts,
+                        reported: returned.vram,
+                        least: vram,
+                        ..ModelState::default()
+                    };
                     self.models.insert(*bind, model);
                 }
             }
@@ -167,10 +201,10 @@ impl State {
             Call::Start { bind, model, prompt, max_tokens, .. } => {
                 self.jobs.remove(bind);
                 if returned.handle().is_some() {
-                    let bytes = if let Text::Bytes(bytes) = prompt { bytes.len() as u64 } else { 0 };
-                    let length = self.model(*model).and_then(|model| model.facts.as_ref());
-                    // No tokeniser makes more tokens than bytes, a start token and a leading space aside.
-                    let room = length.map_or(0, |facts| facts.context_length.saturating_sub(bytes + 2));
+                    let bytes = if let Text::Bytes(bytes) = prompt { bytes.as_slice() } else { &[] };
+                    let facts = self.model(*model).and_then(|model| model.facts.as_ref());
+                    let room = facts
+                        .map_or(0, |facts| facts.context_length.saturating_sub(facts.most_tokens(bytes)));
                     let job = JobState {
                         model: slot(*model),
                         max_tokens: *max_tokens,
@@ -198,6 +232,8 @@ impl State {
             Call::ModelVramUsage { model } | Call::VramUsage { model } => {
                 if let Some(model) = slot(*model).and_then(|slot| self.models.get_mut(&slot)) {
                     model.usage = returned.bytes();
+                    model.answers.insert(0, (call.function(), model.usage.unwrap_or(0)));
+                    model.answers.truncate(2);
                     model.least = model.least.min(model.usage).or(model.usage);
                 }
             }

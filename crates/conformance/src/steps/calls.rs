@@ -115,7 +115,8 @@ pub fn build(
         }
         Function::InferenceStart => start(conversation, &mut given, name, code)?,
         Function::InferenceNextToken => {
-            let size = arguments::take_integer(&mut given, "token_buffer_size", 1024)?;
+            let usual = conversation.buffer()?;
+            let size = arguments::take_integer(&mut given, "token_buffer_size", usual)?;
             Call::NextToken {
                 result: take_handle(conversation, &mut given, "result", Kind::Job)?,
                 buffer: Buffer { pointer: take_out(&mut given, "token_out")?, size, guard: Guard::After },

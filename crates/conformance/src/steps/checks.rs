@@ -9,7 +9,7 @@ use super::arguments::Arguments;
 use super::generations::whole_job;
 use super::report;
 use crate::conversation::{Conversation, Generation, Step, Stop};
-use crate::program::{Call, Op};
+use crate::program::{Call, Handle, Op, Text};
 use crate::trace::{Outcome, POISON_INT, Returned, Value};
 
 #[then(regex = r"^the call returns (.+?)(?: \[([A-Z0-9]+-\d+)\])?$")]
@@ -126,7 +126,9 @@ async fn at_least(
     b: String,
     requirement: String,
 ) -> Result<(), String> {
-    let step = compare_answers(conversation, (&a, "at least"), &b, named(&requirement), |a, b| a >= b);
+    let tolerance = conversation.setting.as_ref().map_or(0, |setting| setting.facts.tolerance);
+    let enough = |a: u64, b: u64| a.saturating_add(tolerance) >= b;
+    let step = compare_answers(conversation, (&a, "at least"), &b, named(&requirement), enough);
     report(conversation, step)
 }
 
@@ -193,6 +195,24 @@ fn result_is(conversation: &mut Conversation, wanted: &str, requirement: Option<
     let parsed = Wanted::parse(wanted)?;
     let (observation, returned) = conversation.last_call()?;
     let good = returned.is_some_and(|returned| parsed.fits(&returned));
+    if let Some(Call::LoadModel { path: Text::Bytes(path), .. }) = observation.call()
+        && !good
+        && observation.returned().is_some_and(|got| got.handle().is_none() && got.code == Some(3))
+        && conversation.is_made_like_a_foreign_model(path)?
+    {
+        let why = "the model beyond any device is made like the library's own, which may know no other";
+        return Err(Stop::NotApplicable(why.to_owned()));
+    }
+    if let Some(Call::NextToken { result: Handle::Slot(_), buffer, .. }) = observation.call()
+        && !good
+        && (parsed.value == "true" || parsed.codes.contains(&5))
+    {
+        // Of a job that ends at once the first call may say so, whatever its arguments.
+        conversation.need_tokens()?;
+        if parsed.value == "true" && buffer.size < conversation.buffer()? {
+            return Err(Stop::NotApplicable("the texts of this library may need a larger buffer".to_owned()));
+        }
+    }
     conversation.judge(requirement, good, || {
         let codes: Vec<String> = parsed.codes.iter().map(|&code| describe_code(code)).collect();
         let codes = if codes.is_empty() { String::new() } else { format!(" with {}", codes.join(" or ")) };
@@ -280,6 +300,10 @@ fn texts_differ(
         Some(one) if found == 1 => format!("one text for all of them: {}", show(one)),
         _ => format!("{found} different texts"),
     };
+    if found < count && !conversation.setting()?.model().is_some_and(|model| model.ours) {
+        let why = "a model of the library's own gives one text for all of them, which may be its only one";
+        return Err(Stop::NotApplicable(why.to_owned()));
+    }
     conversation.judge(requirement, found >= count, || {
         (
             format!("{all} jobs that differ in {stem} alone"),
@@ -298,6 +322,9 @@ fn token_count(
 ) -> Step {
     let text = conversation.text(name)?;
     let found = text.tokens.len();
+    if found == 0 && relation != "at most" {
+        conversation.need_tokens()?;
+    }
     let good = match relation {
         "at most" => found <= count,
         "at least" => found >= count,

@@ -7,8 +7,8 @@ use super::arguments::{self, Arguments, Value};
 use super::calls::build;
 use super::report;
 use crate::conversation::{Conversation, Generation, Kind, Step, Stop};
-use crate::program::{Buffer, Call, Handle, Op, Out, Text};
-use crate::trace::{Observation, Returned};
+use crate::program::{Buffer, Call, Handle, Op, Out};
+use crate::trace::{Observation, Outcome};
 
 #[when(regex = r#"^the host generates (\d+) tokens?(?: from ("[^"]*"))?(?: with (.+?))?(?: as "(\w+)")?$"#)]
 async fn generates(
@@ -87,14 +87,14 @@ impl Fetch {
     ///
     /// # Errors
     /// [`Stop::Broken`] for values of the wrong kind.
-    pub fn take(given: &mut Arguments) -> Result<Self, Stop> {
+    pub fn take(conversation: &Conversation, given: &mut Arguments) -> Result<Self, Stop> {
         let index = match given.remove("token_index") {
             None => Out::Given,
             Some(Value::Null) => Out::Null,
             Some(other) => return Err(Stop::Broken(format!("token_index can only be NULL, not {other:?}"))),
         };
         Ok(Self {
-            buffer: arguments::take_integer(given, "token_buffer_size", 1024)?,
+            buffer: arguments::take_integer(given, "token_buffer_size", conversation.buffer()?)?,
             index,
             code: Out::Given,
             pause_us: arguments::take_integer(given, "pause_us", 0)?,
@@ -128,9 +128,16 @@ async fn generate(
     if let Some((value, _)) = arguments::value(prompt) {
         given.insert("prompt".to_owned(), value);
     }
+    if let Some(&Value::Integer(size)) = given.get("token_buffer_size") {
+        let longest = conversation.texts.values().flat_map(|text| text.pieces()).map(<[u8]>::len).max();
+        if longest.is_some_and(|longest| longest as i128 >= size) {
+            let why = format!("a text of this library needs more than {size} bytes, with its NUL");
+            return Err(Stop::NotApplicable(why));
+        }
+    }
     let generation = match whole_job(conversation, count, given).await {
         // Jobs of this scenario worked before: that this one does not is what the comparison is to tell.
-        Err(Stop::Blocked(why)) if !conversation.texts.is_empty() => {
+        Err(Stop::Blocked(why)) if !conversation.texts.is_empty() && !conversation.slow => {
             Generation { missing: Some(why), ..Generation::default() }
         }
         other => other?,
@@ -152,13 +159,14 @@ pub async fn whole_job(
     if conversation.named(Kind::Model, "model").is_none() && !given.contains_key("model") {
         super::givens::load(conversation, "model", "context").await?;
     }
-    let mut fetch = Fetch::take(&mut given)?;
+    let mut fetch = Fetch::take(conversation, &mut given)?;
     // That of the calls for tokens: the start always says why it fails.
     if given.remove("error_code").is_some() {
         fetch.code = Out::Null;
     }
     given.insert("max_tokens".to_owned(), Value::Integer(count.into()));
     let start = build(conversation, Function::InferenceStart, given, Some("whole"))?;
+    conversation.need_room(&start)?;
     let result = conversation.need(Kind::Job, "whole")?;
     let mut program = vec![Op::Call(start)];
     program.extend(fetch.ops(result, count + 1));
@@ -178,23 +186,28 @@ pub async fn whole_job(
 /// Says so if the job of a trace did not start.
 ///
 /// # Errors
-/// [`Stop::NotApplicable`] if the context may have no room for it (INF-13), else [`Stop::Blocked`] with what happened.
+/// [`Stop::NotApplicable`] if that is permitted: the context may have no room for it (INF-13), or its model was refused
+/// already. Else [`Stop::Blocked`] with what happened.
 pub fn started(conversation: &Conversation, trace: &[Observation]) -> Step {
     let start = trace.iter().find(|observation| matches!(observation.call(), Some(Call::Start { .. })));
     let Some(start) = start else {
         return Err(Stop::Blocked("no job was started: the process is gone".to_owned()));
     };
-    let returned = start.returned();
-    if returned.is_some_and(|returned| returned.handle().is_some()) {
-        return Ok(());
-    }
     let told = format!("{}: {}", start.event, start.outcome);
-    let refused = returned.and_then(Returned::written_code).is_some_and(|code| [2, 4, 5].contains(&code));
-    match start.call() {
-        Some(Call::Start { prompt: Text::Bytes(prompt), max_tokens, .. })
-            if refused && !conversation.fits(prompt.len(), *max_tokens)? =>
+    match (start.returned(), start.call()) {
+        (Some(returned), _) if returned.handle().is_some() => Ok(()),
+        (Some(_), Some(call)) => {
+            conversation.need_room(call)?;
+            Err(Stop::Blocked(told))
+        }
+        (None, _)
+            if matches!(start.outcome, Outcome::Skipped(_))
+                && !conversation.died
+                && !conversation.faulty
+                && !conversation.has_findings() =>
         {
-            Err(Stop::NotApplicable(format!("the context may be too short for this job: {told}")))
+            // Only a load that was refused rightly leaves no model and no finding.
+            Err(Stop::NotApplicable(format!("the library refused what this job needs: {told}")))
         }
         _ => Err(Stop::Blocked(told)),
     }
@@ -202,7 +215,7 @@ pub fn started(conversation: &Conversation, trace: &[Observation]) -> Step {
 
 async fn take(conversation: &mut Conversation, count: u32, job: &str, arguments: &str, name: &str) -> Step {
     let mut given = arguments::parse(arguments)?;
-    let fetch = Fetch::take(&mut given)?;
+    let fetch = Fetch::take(conversation, &mut given)?;
     arguments::all_taken(&given)?;
     let result = conversation.need(Kind::Job, if job.is_empty() { "job" } else { job })?;
     let trace = conversation.run(fetch.ops(result, count)).await?;

@@ -155,6 +155,7 @@ async fn open_job(conversation: &mut Conversation, name: &str, arguments: &str) 
         load(conversation, "model", "context").await?;
     }
     let call = build(conversation, Function::InferenceStart, arguments::parse(arguments)?, Some(name))?;
+    conversation.need_room(&call)?;
     make(conversation, call).await
 }
 
@@ -162,6 +163,10 @@ async fn make(conversation: &mut Conversation, call: Call) -> Step {
     let observation = run_one(conversation, call).await?;
     match observation.returned().and_then(|returned| returned.handle()) {
         Some(_) => Ok(()),
+        // Beside what the scenario has already: no room, or no second job.
+        None if conversation.refusable.contains(&0) && observation.returned().is_some() => {
+            Err(Stop::NotApplicable(format!("{}: {}", observation.event, observation.outcome)))
+        }
         None => Err(Stop::Blocked(format!("{}: {}", observation.event, observation.outcome))),
     }
 }

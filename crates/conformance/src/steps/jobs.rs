@@ -13,7 +13,8 @@ use crate::program::{Buffer, Call, Guard, Handle, Op, Out, Text};
 
 #[when(regex = r#"^the host takes (\d+) tokens of job "(\w+)", if it started$"#)]
 async fn takes_if(conversation: &mut Conversation, count: u32, job: String) -> Result<(), String> {
-    let step = if_started(conversation, &job, |result| drain(result, 1024, count)).await;
+    let buffer = conversation.setting.as_ref().map_or(crate::setting::AMPLE, |setting| setting.buffer);
+    let step = if_started(conversation, &job, |result| drain(result, buffer, count)).await;
     report(conversation, step)
 }
 
@@ -213,11 +214,14 @@ async fn if_started(conversation: &mut Conversation, job: &str, op: impl FnOnce(
     conversation.run(vec![op(result)]).await.map(drop)
 }
 
+/// Tokens of a job that a fault is to strike: some ask for more memory after many only.
+const STRUCK: u32 = 150;
+
 async fn usual_job(conversation: &mut Conversation, given: &str, name: String) -> Step {
     if conversation.fault_file.is_none() {
         return Ok(());
     }
-    let text = whole_job(conversation, 16, arguments::parse(given)?).await?;
+    let text = whole_job(conversation, STRUCK, arguments::parse(given)?).await?;
     conversation.texts.insert(name, text);
     Ok(())
 }
@@ -226,10 +230,13 @@ async fn usual_job(conversation: &mut Conversation, given: &str, name: String) -
 /// if the job may end by itself and nobody knows after how many tokens.
 async fn until_struck(conversation: &mut Conversation, job: &str, may_end: bool) -> Step {
     let result = conversation.need(Kind::Job, job)?;
-    let trace = conversation.run(vec![drain(result, 1024, 2050)]).await?;
+    let buffer = conversation.buffer()?;
+    let trace = conversation.run(vec![drain(result, buffer, 2050)]).await?;
     let found = Generation::from_trace(&trace);
-    let ended =
-        conversation.texts.get("usual").map_or(may_end, |usual| usual.tokens.len() < 16 && *usual == found);
+    let ended = conversation
+        .texts
+        .get("usual")
+        .map_or(may_end, |usual| (usual.tokens.len() as u32) < STRUCK && *usual == found);
     let why = "the job ended before the fault struck; let the profile inject it earlier".to_owned();
     match ended && found.last_code == Some(0) {
         true if may_end => Err(Stop::NotApplicable(why)),
@@ -247,8 +254,9 @@ async fn abandon(conversation: &mut Conversation, count: u32, name: &str) -> Ste
     ];
     let start = build(conversation, Function::InferenceStart, given.into(), Some("abandoned"))?;
     let result = conversation.need(Kind::Job, "abandoned")?;
+    let buffer = conversation.buffer()?;
     conversation
-        .run(vec![Op::Call(start), drain(result, 1024, count), Op::Call(Call::Free { result })])
+        .run(vec![Op::Call(start), drain(result, buffer, count), Op::Call(Call::Free { result })])
         .await?;
     let text = whole_job(conversation, 8, Arguments::new()).await?;
     conversation.texts.insert(name.to_owned(), text);
@@ -269,7 +277,7 @@ async fn load_second(conversation: &mut Conversation) -> Step {
 
 /// A model whose context is longer than the largest `max_tokens`: the library's own, or the suite's if it loads that.
 async fn load_roomy(conversation: &mut Conversation) -> Step {
-    const ROOM: u64 = 2048 + 64;
+    const ROOM: u64 = 2048 + 128;
     let setting = conversation.setting()?;
     if setting.model().is_some_and(|model| model.facts.context_length >= ROOM) {
         return super::givens::load(conversation, "model", "context").await;
@@ -347,9 +355,9 @@ async fn take_turns(conversation: &mut Conversation, sides: [(&str, &str); 2]) -
         started(conversation, &trace)?;
         handles.push(conversation.need(Kind::Job, name)?);
     }
-    let mut program = Vec::new();
+    let (mut program, buffer) = (Vec::new(), conversation.buffer()?);
     for _ in 0..=TOKENS {
-        program.extend(handles.iter().map(|&result| drain(result, 1024, 1)));
+        program.extend(handles.iter().map(|&result| drain(result, buffer, 1)));
     }
     let trace = conversation.run(program).await?;
     for ((_, name), handle) in sides.iter().zip(&handles) {
@@ -442,8 +450,9 @@ async fn overrun_once(
     let result = Handle::Slot(bind);
     let prompt = Text::Bytes(prompt);
     let start = Call::Start { bind, model, prompt, max_tokens, temperature: 0.0, seed: 1, code: Out::Given };
+    let buffer = conversation.buffer()?;
     let trace = conversation
-        .run(vec![Op::Call(start), drain(result, 1024, 2050), Op::Call(Call::Free { result })])
+        .run(vec![Op::Call(start), drain(result, buffer, 2050), Op::Call(Call::Free { result })])
         .await?;
     Ok(Generation::from_trace(&trace))
 }
@@ -490,15 +499,18 @@ async fn fit(conversation: &mut Conversation) -> Step {
     }
     let model = conversation.need(Kind::Model, "model")?;
     conversation.fit = Fit::default();
-    // The last token that can be refused is the last of the job, so that a refusal at its very end is tried too.
+    // The last token that can be refused is the last of the job, so that a refusal at its very end is tried too. A
+    // shorter job may give fewer texts than tokens, so it is asked what it gives.
     let last = roomy.tokens.iter().rposition(|(text, _)| !text.is_empty());
-    let tokens = &roomy.tokens[..last.map_or(roomy.tokens.len(), |at| at + 1)];
+    let most = last.map_or(roomy.tokens.len(), |at| at + 1) as u32;
+    let shorter = whole_job(conversation, most, Arguments::new()).await?;
+    let tokens = &shorter.tokens;
     // First with exact sizes alone, then with a refusal before each token, then with checks behind the refusal as well.
     let ctx = conversation.named(Kind::Context, "context");
     for (refuse, check) in [(false, false), (true, false), (true, true)] {
         let bind = conversation.bind(Kind::Job, "exact");
         let result = Handle::Slot(bind);
-        let (prompt, max_tokens) = (Text::new(conversation.prompt()?), tokens.len().max(1) as i32);
+        let (prompt, max_tokens) = (Text::new(conversation.prompt()?), most as i32);
         let start =
             Call::Start { bind, model, prompt, max_tokens, temperature: 0.0, seed: 1, code: Out::Given };
         let mut program = vec![Op::Call(start)];
@@ -566,6 +578,7 @@ async fn sized_job(conversation: &mut Conversation, size: i32) -> Step {
     let prompt = Text::new(conversation.prompt()?);
     let start =
         Call::Start { bind, model, prompt, max_tokens: 8, temperature: 1.0, seed: 3, code: Out::Given };
+    conversation.need_room(&start)?;
     let trace = conversation
         .run(vec![Op::Call(start), drain(result, size, 9), Op::Call(Call::Free { result })])
         .await?;

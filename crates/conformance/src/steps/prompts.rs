@@ -49,6 +49,7 @@ async fn sized_tokens(conversation: &mut Conversation, sizes: &[usize]) -> Step 
     let (result, code) = (Handle::Slot(bind), Out::Given);
     let max_tokens = i32::try_from(sizes.len()).unwrap_or(i32::MAX);
     let start = Call::Start { bind, model, prompt, max_tokens, temperature: 0.0, seed: 1, code };
+    conversation.need_room(&start)?;
     let mut program = vec![Op::Call(start)];
     program.extend(sizes.iter().enumerate().map(|(at, size)| {
         let guard = if at % 2 == 0 { Guard::After } else { Guard::Before };
@@ -118,11 +119,8 @@ async fn short_jobs(conversation: &mut Conversation, count: u32, prompts: Vec<St
     conversation.odd = None;
     let model = conversation.need(Kind::Model, "model")?;
     let max_tokens = i32::try_from(count).unwrap_or(i32::MAX);
-    let mut played = false;
+    let (mut played, buffer) = (false, conversation.buffer()?);
     for prompt in prompts {
-        if !conversation.fits(prompt.len(), max_tokens)? {
-            continue;
-        }
         let bind = conversation.fresh_slot();
         let result = Handle::Slot(bind);
         let start = Call::Start {
@@ -134,7 +132,10 @@ async fn short_jobs(conversation: &mut Conversation, count: u32, prompts: Vec<St
             seed: 1,
             code: Out::Given,
         };
-        let drain = Op::Drain { result, buffer: 1024, index: Out::Given, limit: count, pause_us: 0 };
+        if !conversation.has_room(&start) {
+            continue;
+        }
+        let drain = Op::Drain { result, buffer, index: Out::Given, limit: count, pause_us: 0 };
         let trace = conversation.run(vec![Op::Call(start), drain, Op::Call(Call::Free { result })]).await?;
         played = true;
         if let Some(failed) = trace.iter().find(|observation| failed(observation)) {

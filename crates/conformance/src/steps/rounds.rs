@@ -1,7 +1,8 @@
 //! Rounds of one cycle, and whether something grows over them: leaks are judged by slope, after a warm-up.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use cucumber::{then, when};
 
@@ -55,6 +56,7 @@ const PROCESS: &str = "process VRAM usage";
 const MODEL: &str = "model VRAM usage";
 const HOST: &str = "host memory";
 const RESIDENT: &str = "resident memory";
+const ADDRESSES: &str = "address space";
 const DESCRIPTORS: &str = "the number of open descriptors";
 
 async fn run_rounds(conversation: &mut Conversation, count: u32, cycle: &str) -> Step {
@@ -79,8 +81,18 @@ async fn run_rounds(conversation: &mut Conversation, count: u32, cycle: &str) ->
     let too_long = setting.model().map_or(0, |model| model.facts.context_length) + 16;
     let fault = conversation.fault_file.clone();
     let second = conversation.named(Kind::Model, "second");
-    let stage =
-        Stage { keeper, model, second, slots, path, refused, prompt: setting.prompt, too_long, fault };
+    let stage = Stage {
+        keeper,
+        model,
+        second,
+        slots,
+        path,
+        refused,
+        prompt: setting.prompt,
+        buffer: setting.buffer,
+        too_long,
+        fault,
+    };
     let mut body = Vec::new();
     for part in cycle.split(',').map(str::trim) {
         body.extend(part_of_cycle(part, &stage)?);
@@ -92,11 +104,14 @@ async fn run_rounds(conversation: &mut Conversation, count: u32, cycle: &str) ->
     body.push(Op::Measure);
     let program = vec![Op::Repeat(count, body)];
     let tolerance = setting.profile.tolerance.vram_bytes;
+    let began = Instant::now();
     let mut series = measure_rounds(conversation, program.clone(), cycle).await?;
+    let mut took = began.elapsed();
     // What seems to grow or fall has to do so again: noise that happens to rise once does not.
     let way = |what: &str, figures: &[u64]| trend(what, figures, tolerance).map(|(way, _)| way);
     if series.iter().any(|(what, figures)| way(what, figures).is_some()) {
-        let again = measure_rounds(conversation, program, cycle).await?;
+        let again = measure_rounds(conversation, program.clone(), cycle).await?;
+        took = began.elapsed();
         for (what, figures) in again {
             match (series.get(&what).and_then(|first| way(&what, first)), way(&what, &figures)) {
                 (None, _) => {}
@@ -107,9 +122,61 @@ async fn run_rounds(conversation: &mut Conversation, count: u32, cycle: &str) ->
             }
         }
     }
+    if series.iter().any(|(what, figures)| way(what, figures) == Some("fall")) {
+        let idle = watch_idle(conversation, (keeper, model), count, took / 2).await?;
+        series.retain(|what, figures| {
+            way(what, figures) != Some("fall")
+                || idle.get(what.as_str()).and_then(|figures| way(what, figures)) != Some("fall")
+        });
+        // What falls without any call is given back by the clock, not by the rounds.
+        for what in [PROCESS, MODEL] {
+            series.entry(what.to_owned()).or_default();
+        }
+    }
+    let of = |what: &str| series.get(what).map_or(&[][..], Vec::as_slice);
+    if way(RESIDENT, of(RESIDENT)).is_some() && !keeps_pace(of(ADDRESSES), of(RESIDENT)) {
+        let longer = go_on(conversation, program, cycle).await?;
+        series.insert(RESIDENT.to_owned(), longer);
+    }
     conversation.series = series;
     cycle.clone_into(&mut conversation.cycle);
     Ok(())
+}
+
+/// The usage figures as often as the rounds ask for them, over as much time as they took, without any round.
+async fn watch_idle(
+    conversation: &mut Conversation,
+    (keeper, model): (Handle, Option<Handle>),
+    count: u32,
+    took: Duration,
+) -> Result<HashMap<&'static str, Vec<u64>>, Stop> {
+    let mut trace = Vec::new();
+    for _ in 0..count {
+        let mut ask = vec![Op::Call(Call::ProcessVramUsage { ctx: keeper })];
+        ask.extend(model.map(|model| Op::Call(Call::VramUsage { model })));
+        trace.extend(conversation.run(ask).await?);
+        let pause = took / count.max(1);
+        let slept = tokio::task::spawn_blocking(move || std::thread::sleep(pause)).await;
+        slept.map_err(|error| Stop::Broken(error.to_string()))?;
+    }
+    Ok(HashMap::from([
+        (PROCESS, usage(&trace, |call| matches!(call, Call::ProcessVramUsage { .. }))),
+        (MODEL, usage(&trace, |call| matches!(call, Call::VramUsage { .. }))),
+    ]))
+}
+
+/// Resident memory over many times as many rounds, a figure for each time: the pages of a pool that was taken once may be
+/// touched one after another, but that ends with the pool.
+async fn go_on(conversation: &mut Conversation, program: Vec<Op>, cycle: &str) -> Result<Vec<u64>, Stop> {
+    const TIMES: usize = 60;
+    const LONGEST: Duration = Duration::from_secs(20);
+    let began = Instant::now();
+    let mut figures = Vec::new();
+    while figures.len() < TIMES && (began.elapsed() < LONGEST || figures.len() < 6) {
+        let series = measure_rounds(conversation, program.clone(), cycle).await?;
+        figures.extend(series.get(RESIDENT).and_then(|series| series.last()));
+    }
+    Ok(figures)
 }
 
 async fn measure_rounds(
@@ -122,25 +189,20 @@ async fn measure_rounds(
         let end = trace.last().map(|last| format!("{}: {}", last.event, last.outcome)).unwrap_or_default();
         return Err(Stop::Blocked(end));
     }
-    conversation.odd = gives_out(&trace);
+    conversation.odd = gives_out(&trace, &conversation.refusable);
     if conversation.odd.is_some() {
         return Ok(HashMap::new());
     }
-    // A good call without error_code, a second job, and one that does not fit, may give no handle to release.
-    let optional = [
-        "without error_code",
-        "two jobs",
-        "longer than the context",
-        "2048 tokens",
-        "the empty prompt",
-        "second model",
-        "two models",
-        "fault",
-    ];
+    // What the library may refuse gives no handle to release: a second job, say, and a doubtful file that it may load.
+    let refused = trace.iter().enumerate().any(|(at, one)| {
+        conversation.refusable.contains(&at)
+            && one.call().is_some_and(|call| call.bind().is_some())
+            && one.returned().is_some_and(|got| got.handle().is_none())
+    });
+    let optional =
+        refused || ["fault", "refused loads of every kind"].iter().any(|part| cycle.contains(part));
     let skipped = |observation: &&Observation| matches!(observation.outcome, Outcome::Skipped(_));
-    if let Some(skipped) =
-        trace.iter().find(skipped).filter(|_| !optional.iter().any(|part| cycle.contains(part)))
-    {
+    if let Some(skipped) = trace.iter().find(skipped).filter(|_| !optional) {
         return Err(Stop::Blocked(format!("{}: {}", skipped.event, skipped.outcome)));
     }
     let measured = |pick: &dyn Fn(&crate::trace::Measured) -> u64| {
@@ -155,14 +217,15 @@ async fn measure_rounds(
         (MODEL.to_owned(), usage(&trace, |call| matches!(call, Call::VramUsage { .. }))),
         (HOST.to_owned(), measured(&|m| m.heap)),
         (RESIDENT.to_owned(), measured(&|m| m.resident)),
+        (ADDRESSES.to_owned(), measured(&|m| m.address_space)),
         (DESCRIPTORS.to_owned(), measured(&|m| m.descriptors.len() as u64)),
     ]))
 }
 
-/// A call that worked in the first round and does not in a later one.
-fn gives_out(trace: &[Observation]) -> Option<(String, String)> {
+/// A call that worked in the first round and does not in a later one, though the library has no choice.
+fn gives_out(trace: &[Observation], refusable: &HashSet<usize>) -> Option<(String, String)> {
     let mut worked: Vec<&Call> = Vec::new();
-    for observation in trace {
+    for (at, observation) in trace.iter().enumerate() {
         let (Some(call), Some(returned)) = (observation.call(), observation.returned()) else { continue };
         if call.bind().is_none() {
             continue;
@@ -171,7 +234,7 @@ fn gives_out(trace: &[Observation]) -> Option<(String, String)> {
             if !worked.contains(&call) {
                 worked.push(call);
             }
-        } else if worked.contains(&call) {
+        } else if worked.contains(&call) && !refusable.contains(&at) {
             let call = format!("{call}, in a later round");
             return Some((call, observation.outcome.to_string()));
         }
@@ -212,6 +275,8 @@ struct Stage {
     /// Paths of what is refused.
     refused: Vec<Vec<u8>>,
     prompt: &'static str,
+    /// Bytes of a buffer that any text fits.
+    buffer: i32,
     /// Tokens that do not fit the context.
     too_long: u64,
     /// The file of the scenario's fault, and what it holds with the fault and without.
@@ -234,7 +299,8 @@ fn part_of_cycle(part: &str, stage: &Stage) -> Result<Vec<Op>, Stop> {
         let prompt = Text::new(*prompt);
         Op::Call(Call::Start { bind: job_slot, model, prompt, max_tokens, temperature: 0.0, seed: 1, code })
     };
-    let take = |limit| Op::Drain { result, buffer: 1024, index: Out::Given, limit, pause_us: 0 };
+    let buffer = stage.buffer;
+    let take = |limit| Op::Drain { result, buffer, index: Out::Given, limit, pause_us: 0 };
     let loaded =
         || model.ok_or_else(|| Stop::Broken(format!("the cycle part `{part}` needs a loaded model")));
     let free = Op::Call(Call::Free { result });
@@ -299,8 +365,7 @@ fn part_of_cycle(part: &str, stage: &Stage) -> Result<Vec<Op>, Stop> {
             if let Op::Call(Call::Start { bind, .. }) = &mut second {
                 *bind = model_slot;
             }
-            let beside =
-                Op::Drain { result: own_model, buffer: 1024, index: Out::Given, limit: 3, pause_us: 0 };
+            let beside = Op::Drain { result: own_model, buffer, index: Out::Given, limit: 3, pause_us: 0 };
             let release = Op::Call(Call::Free { result: own_model });
             match part {
                 "two jobs" => vec![start(loaded()?, 6), take(2), second, beside, release, take(5), free],
@@ -342,7 +407,11 @@ fn part_of_cycle(part: &str, stage: &Stage) -> Result<Vec<Op>, Stop> {
             vec![no_prompt, start(Handle::Null, 6)]
         }
         "refused load" => vec![load(keeper, b"/there/is/no/such/file.gguf")],
-        "refused loads of every kind" => refused.iter().map(|path| load(keeper, path)).collect(),
+        "refused loads of every kind" => {
+            // Some of them are only doubtful: what loads all the same is unloaded.
+            let unload = Op::Call(Call::UnloadModel { model: own_model });
+            refused.iter().flat_map(|path| [load(keeper, path), unload.clone()]).collect()
+        }
         "refused start" => vec![start(loaded()?, 0)],
         "refused start without error_code" => vec![without_code(start(loaded()?, 0))],
         "start without error_code" => vec![without_code(start(loaded()?, 6))],
@@ -440,6 +509,15 @@ pub fn growth(series: &[u64], tolerance: u64) -> Option<(u64, u64)> {
     let rises = rest.windows(2).filter(|pair| pair[1] > pair[0]).count();
     let total = low(parts[3]) > high(parts[0]).saturating_add(tolerance);
     (early && late && total && rises > 1).then(|| (high(parts[0]), low(parts[3])))
+}
+
+/// Whether address space was taken for at least half of what became resident once the library was warm.
+fn keeps_pace(address_space: &[u64], resident: &[u64]) -> bool {
+    let rise = |series: &[u64]| match &series[series.len() / 3..] {
+        [first, .., last] => last.saturating_sub(*first),
+        _ => 0,
+    };
+    rise(address_space) >= rise(resident) / 2
 }
 
 /// Which way a figure goes from round to round, and from where to where. Figures of the process may fall as they like,

@@ -10,7 +10,7 @@ use super::report;
 use crate::conversation::{Conversation, Generation, Kind, Step, Stop};
 use crate::program::{Call, Device, Handle, Op, Out, Slot, Text};
 use crate::setting::{PROMPTS, bytes};
-use crate::trace::{Observation, Outcome};
+use crate::trace::{Observation, Outcome, Returned};
 
 /// Calls of each kind that a thread makes: enough for threads to overlap.
 const TURNS: u32 = 200;
@@ -89,6 +89,10 @@ async fn run_threads(conversation: &mut Conversation, threads: u32, what: &str) 
     // Each alone first: what a single thread gets.
     let mut trace = Vec::new();
     for (at, alone) in bodies.iter().enumerate() {
+        // Contexts stay open; one that was opened alone would only be one more.
+        if what == "open a context" {
+            break;
+        }
         // Where all threads ask the same, one is enough.
         if at > 0 && !what.contains("generate") && !what.contains("missing") {
             break;
@@ -138,6 +142,7 @@ fn first_odd(trace: &[Observation]) -> Option<(u16, Vec<String>)> {
 pub fn body(conversation: &mut Conversation, what: &str, at: u32, path: &[u8]) -> Result<Vec<Op>, Stop> {
     let code = Out::Given;
     let device = Device::Id(0);
+    let buffer = conversation.buffer()?;
     Ok(match what {
         "ask for the device count and for messages" => {
             let codes = [0, 1, 2, 3, 4, 5, 6, 7, 8, 99, -1, 1234];
@@ -202,7 +207,7 @@ pub fn body(conversation: &mut Conversation, what: &str, at: u32, path: &[u8]) -
                     seed: 7 + u64::from(at),
                     code,
                 }),
-                Op::Drain { result, buffer: 1024, index: Out::Given, limit: 49, pause_us: 0 },
+                Op::Drain { result, buffer, index: Out::Given, limit: 49, pause_us: 0 },
                 Op::Call(Call::Free { result }),
                 Op::Call(Call::UnloadModel { model }),
                 Op::Call(Call::Destroy { ctx }),
@@ -231,9 +236,18 @@ async fn other_thread(conversation: &mut Conversation, what: &str, name: &str) -
         program.push(Op::Call(start));
         (Handle::Slot(bind), program)
     };
-    body.push(Op::Drain { result, buffer: 1024, index: Out::Given, limit: 2050, pause_us: 0 });
+    let buffer = conversation.buffer()?;
+    body.push(Op::Drain { result, buffer, index: Out::Given, limit: 2050, pause_us: 0 });
     body.push(Op::Call(Call::Free { result }));
     let trace = conversation.run(vec![Op::Threads(vec![body])]).await?;
+    let refused = trace.iter().enumerate().find(|(at, one)| {
+        matches!(one.call(), Some(Call::LoadModel { .. }))
+            && conversation.refusable.contains(at)
+            && one.returned().is_some_and(|got| got.handle().is_none())
+    });
+    if let Some((_, load)) = refused {
+        return Err(Stop::NotApplicable(format!("{}: {}", load.event, load.outcome)));
+    }
     let name = if name.is_empty() { "text" } else { name };
     let mut generation = Generation::from_trace(&trace);
     if let Some(death) = died(&trace) {
@@ -290,13 +304,21 @@ fn answers(trace: &[Observation], thread: u16) -> Vec<String> {
                 Call::ErrorMessage { .. } | Call::DeviceCount => format!("{call}: {}", observation.outcome),
                 // Another thread's models count in the process: that figure may differ.
                 Call::ProcessVramUsage { .. } => call.function().name().to_owned(),
+                // What a model takes may hang on what others have taken before it.
+                Call::LoadModel { .. } => {
+                    let plain = observation.returned().cloned().map(|got| Returned { vram: None, ..got });
+                    let outcome = plain.map_or_else(|| observation.outcome.clone(), Outcome::Returned);
+                    format!("{}: {outcome}", call.function().name())
+                }
                 _ => format!("{}: {}", call.function().name(), observation.outcome),
             };
             Some(shown)
         })
         .collect();
     if !trace.iter().any(|observation| matches!(observation.call(), Some(Call::NextToken { .. }))) {
+        // Which answers there are, not how many: a slow library makes fewer rounds beside others than alone.
         answers.sort();
+        answers.dedup();
     }
     answers
 }
@@ -329,6 +351,13 @@ fn judge_alike(conversation: &mut Conversation, requirement: Option<&str>) -> St
     let loaded = loads().any(|one| one.returned().is_some_and(|got| got.handle().is_some()));
     if loads().next().is_some() && !loaded {
         return Err(Stop::Blocked("no load gives a model".to_owned()));
+    }
+    let full = |one: &&Observation| {
+        one.thread < ALONE && one.returned().is_some_and(|got| got.handle().is_none() && got.code == Some(2))
+    };
+    if let Some(full) = loads().find(full) {
+        let why = "the device has no room for a model of each thread";
+        return Err(Stop::NotApplicable(format!("{why}: {}: {}", full.event, full.outcome)));
     }
     let odd = first_odd(&trace);
     let together = trace.iter().any(|observation| observation.thread < ALONE);

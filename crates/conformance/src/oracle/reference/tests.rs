@@ -25,7 +25,7 @@ struct Talk {
 
 impl Talk {
     fn new() -> Self {
-        let model = ModelFacts { context_length: 512, tensor_bytes: 1000 };
+        let model = ModelFacts { context_length: 512, tensor_bytes: 1000, sentence_piece: false };
         let models = [(PATH.to_vec(), model)].into();
         let facts = Facts { models, devices: Some(1), ..Facts::default() };
         let refusal = Refusal { requirement: "LOAD-03", codes: vec![3] };

@@ -235,11 +235,9 @@ impl Writer<'_> {
         else {
             return none;
         };
-        let context = self.player.facts().models.get(&path).map_or(0, |facts| facts.context_length);
-        if std::str::from_utf8(prompt).is_err()
-            || !(1..=2048).contains(max_tokens)
-            || prompt.len() as u64 + 2 + *max_tokens as u64 > context
-        {
+        let room =
+            self.player.facts().models.get(&path).is_some_and(|facts| facts.has_room(prompt, *max_tokens));
+        if std::str::from_utf8(prompt).is_err() || !(1..=2048).contains(max_tokens) || !room {
             return none;
         }
         let key = Key::new(&path, prompt, *temperature, *seed);
