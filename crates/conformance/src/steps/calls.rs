@@ -6,6 +6,7 @@ use worker_contract::Function;
 use super::arguments::{self, Arguments, Value};
 use super::report;
 use crate::conversation::{Conversation, Kind, Step, Stop};
+use crate::executor::MAX_INPUT;
 use crate::program::{Buffer, Call, Device, Guard, Handle, Op, Out, Text};
 use crate::setting::bytes;
 use crate::trace::{Observation, Outcome};
@@ -160,7 +161,7 @@ fn start(
         Some(Value::Text(bytes)) => Text::Bytes(bytes),
         Some(Value::Word(word)) if word == "longer-than-context" => {
             let length = conversation.setting()?.model().map_or(0, |model| model.facts.context_length);
-            Text::Bytes(at_least_tokens(length + 16))
+            Text::Bytes(at_least_tokens(length.saturating_add(16))?)
         }
         Some(other) => return Err(Stop::Broken(format!("{other:?} is no prompt"))),
     };
@@ -176,9 +177,15 @@ fn start(
 }
 
 /// A prompt of at least so many tokens: characters so rare that no vocabulary joins two of them.
-pub fn at_least_tokens(count: u64) -> Vec<u8> {
+///
+/// # Errors
+/// [`Stop::NotApplicable`] where that is more than a host can pass.
+pub fn at_least_tokens(count: u64) -> Result<Vec<u8>, Stop> {
+    if count > MAX_INPUT as u64 / 4 {
+        return Err(Stop::NotApplicable(format!("no prompt of this suite is sure to have {count} tokens")));
+    }
     let characters = (0..count).filter_map(|at| char::from_u32(0x10300 + (at * 7 % 27) as u32));
-    characters.flat_map(|c| c.to_string().into_bytes()).collect()
+    Ok(characters.flat_map(|c| c.to_string().into_bytes()).collect())
 }
 
 fn take_out(given: &mut Arguments, name: &str) -> Result<Out, Stop> {

@@ -414,7 +414,11 @@ async fn overrun(conversation: &mut Conversation, by_prompt: bool) -> Step {
         return Err(Stop::NotApplicable(why));
     }
     let attempts: Vec<(Vec<u8>, i32)> = if by_prompt {
-        [length, length + 16, length * 2, length + 25_000].map(|count| (at_least_tokens(count), 16)).to_vec()
+        // The first that can be passed at all says whether any can.
+        let mut prompts = vec![(at_least_tokens(length)?, 16)];
+        let longer = [16, length, 25_000].map(|more| at_least_tokens(length.saturating_add(more)));
+        prompts.extend(longer.into_iter().flatten().map(|prompt| (prompt, 16)));
+        prompts
     } else {
         // Libraries that refuse what cannot fit are asked for ever less, until the job just fits.
         let most = (length + 8).min(2048);

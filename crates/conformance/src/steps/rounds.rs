@@ -78,7 +78,7 @@ async fn run_rounds(conversation: &mut Conversation, count: u32, cycle: &str) ->
     let keeper = conversation.need(Kind::Context, "context")?;
     let model = conversation.named(Kind::Model, "model");
     let slots = [(); 3].map(|()| conversation.fresh_slot());
-    let too_long = setting.model().map_or(0, |model| model.facts.context_length) + 16;
+    let too_long = setting.model().map_or(0, |model| model.facts.context_length).saturating_add(16);
     let fault = conversation.fault_file.clone();
     let second = conversation.named(Kind::Model, "second");
     let stage = Stage {
@@ -435,7 +435,7 @@ fn part_of_cycle(part: &str, stage: &Stage) -> Result<Vec<Op>, Stop> {
         "job longer than the context" => {
             let mut long = start(loaded()?, 16);
             if let Op::Call(Call::Start { prompt, .. }) = &mut long {
-                *prompt = Text::Bytes(super::calls::at_least_tokens(*too_long));
+                *prompt = Text::Bytes(super::calls::at_least_tokens(*too_long)?);
             }
             vec![long, take(17), free]
         }
