@@ -102,16 +102,37 @@ async fn run_rounds(conversation: &mut Conversation, count: u32, cycle: &str) ->
         body.push(Op::Call(Call::VramUsage { model }));
     }
     body.push(Op::Measure);
-    let program = vec![Op::Repeat(count, body)];
-    let tolerance = setting.profile.tolerance.vram_bytes;
+    let rounds = Rounds { program: vec![Op::Repeat(count, body)], count, cycle, keeper, model };
+    conversation.series = settled(conversation, &rounds, setting.profile.tolerance.vram_bytes).await?;
+    cycle.clone_into(&mut conversation.cycle);
+    Ok(())
+}
+
+/// Rounds that may be run again.
+struct Rounds<'a> {
+    program: Vec<Op>,
+    count: u32,
+    /// In the words of the scenario.
+    cycle: &'a str,
+    /// The context and the model that outlive them.
+    keeper: Handle,
+    model: Option<Handle>,
+}
+
+/// Runs the rounds, and again where a figure seems to move: only what moves for sure does so in what this returns.
+async fn settled(
+    conversation: &mut Conversation,
+    rounds: &Rounds<'_>,
+    tolerance: u64,
+) -> Result<Series, Stop> {
     let began = Instant::now();
-    let mut series = measure_rounds(conversation, program.clone(), cycle).await?;
+    let mut series = measure_rounds(conversation, rounds).await?;
     let mut took = began.elapsed();
-    // What seems to grow or fall has to do so again: noise that happens to rise once does not.
     let way = |what: &str, figures: &[u64]| trend(what, figures, tolerance).map(|(way, _)| way);
-    if series.iter().any(|(what, figures)| way(what, figures).is_some()) {
-        let again = measure_rounds(conversation, program.clone(), cycle).await?;
-        took = began.elapsed();
+    // What seems to grow or fall has to do so again: noise that happens to rise once does not.
+    if series.iter().any(|(what, figures)| what != ADDRESSES && way(what, figures).is_some()) {
+        let again = measure_rounds(conversation, rounds).await?;
+        took = began.elapsed() / 2;
         for (what, figures) in again {
             match (series.get(&what).and_then(|first| way(&what, first)), way(&what, &figures)) {
                 (None, _) => {}
@@ -122,40 +143,34 @@ async fn run_rounds(conversation: &mut Conversation, count: u32, cycle: &str) ->
             }
         }
     }
-    if series.iter().any(|(what, figures)| way(what, figures) == Some("fall")) {
-        let idle = watch_idle(conversation, (keeper, model), count, took / 2).await?;
-        series.retain(|what, figures| {
-            way(what, figures) != Some("fall")
-                || idle.get(what.as_str()).and_then(|figures| way(what, figures)) != Some("fall")
-        });
-        // What falls without any call is given back by the clock, not by the rounds.
-        for what in [PROCESS, MODEL] {
-            series.entry(what.to_owned()).or_default();
+    let falls = |what: &str, figures: &[u64]| way(what, figures) == Some("fall");
+    if series.iter().any(|(what, figures)| falls(what, figures)) {
+        // What falls without any round as well is given back by the clock.
+        let idle = watch_idle(conversation, rounds, took).await?;
+        for (what, figures) in idle.into_iter().filter(|(what, figures)| falls(what, figures)) {
+            series.insert(what.to_owned(), figures[..1].to_vec());
         }
     }
     let of = |what: &str| series.get(what).map_or(&[][..], Vec::as_slice);
     if way(RESIDENT, of(RESIDENT)).is_some() && !keeps_pace(of(ADDRESSES), of(RESIDENT)) {
-        let longer = go_on(conversation, program, cycle).await?;
+        let longer = go_on(conversation, rounds).await?;
         series.insert(RESIDENT.to_owned(), longer);
     }
-    conversation.series = series;
-    cycle.clone_into(&mut conversation.cycle);
-    Ok(())
+    Ok(series)
 }
 
 /// The usage figures as often as the rounds ask for them, over as much time as they took, without any round.
 async fn watch_idle(
     conversation: &mut Conversation,
-    (keeper, model): (Handle, Option<Handle>),
-    count: u32,
+    rounds: &Rounds<'_>,
     took: Duration,
 ) -> Result<HashMap<&'static str, Vec<u64>>, Stop> {
     let mut trace = Vec::new();
-    for _ in 0..count {
-        let mut ask = vec![Op::Call(Call::ProcessVramUsage { ctx: keeper })];
-        ask.extend(model.map(|model| Op::Call(Call::VramUsage { model })));
+    for _ in 0..rounds.count {
+        let mut ask = vec![Op::Call(Call::ProcessVramUsage { ctx: rounds.keeper })];
+        ask.extend(rounds.model.map(|model| Op::Call(Call::VramUsage { model })));
         trace.extend(conversation.run(ask).await?);
-        let pause = took / count.max(1);
+        let pause = took / rounds.count.max(1);
         let slept = tokio::task::spawn_blocking(move || std::thread::sleep(pause)).await;
         slept.map_err(|error| Stop::Broken(error.to_string()))?;
     }
@@ -167,24 +182,24 @@ async fn watch_idle(
 
 /// Resident memory over many times as many rounds, a figure for each time: the pages of a pool that was taken once may be
 /// touched one after another, but that ends with the pool.
-async fn go_on(conversation: &mut Conversation, program: Vec<Op>, cycle: &str) -> Result<Vec<u64>, Stop> {
+async fn go_on(conversation: &mut Conversation, rounds: &Rounds<'_>) -> Result<Vec<u64>, Stop> {
     const TIMES: usize = 60;
-    const LONGEST: Duration = Duration::from_secs(20);
+    const LONGEST: Duration = Duration::from_secs(30);
     let began = Instant::now();
     let mut figures = Vec::new();
     while figures.len() < TIMES && (began.elapsed() < LONGEST || figures.len() < 6) {
-        let series = measure_rounds(conversation, program.clone(), cycle).await?;
-        figures.extend(series.get(RESIDENT).and_then(|series| series.last()));
+        let series = measure_rounds(conversation, rounds).await?;
+        let Some(last) = series.get(RESIDENT).and_then(|series| series.last()) else { break };
+        figures.push(*last);
     }
     Ok(figures)
 }
 
-async fn measure_rounds(
-    conversation: &mut Conversation,
-    program: Vec<Op>,
-    cycle: &str,
-) -> Result<HashMap<String, Vec<u64>>, Stop> {
-    let trace = conversation.run(program).await?;
+/// Figures round by round, by what they measure.
+type Series = HashMap<String, Vec<u64>>;
+
+async fn measure_rounds(conversation: &mut Conversation, rounds: &Rounds<'_>) -> Result<Series, Stop> {
+    let trace = conversation.run(rounds.program.clone()).await?;
     if conversation.died {
         let end = trace.last().map(|last| format!("{}: {}", last.event, last.outcome)).unwrap_or_default();
         return Err(Stop::Blocked(end));
@@ -200,7 +215,7 @@ async fn measure_rounds(
             && one.returned().is_some_and(|got| got.handle().is_none())
     });
     let optional =
-        refused || ["fault", "refused loads of every kind"].iter().any(|part| cycle.contains(part));
+        refused || ["fault", "refused loads of every kind"].iter().any(|part| rounds.cycle.contains(part));
     let skipped = |observation: &&Observation| matches!(observation.outcome, Outcome::Skipped(_));
     if let Some(skipped) = trace.iter().find(skipped).filter(|_| !optional) {
         return Err(Stop::Blocked(format!("{}: {}", skipped.event, skipped.outcome)));
