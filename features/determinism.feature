@@ -511,8 +511,13 @@ Feature: determinism
       | pause_us = 20000          |
 
   @DET-09
-  Scenario: a host that takes its time gets the same
+  Scenario Outline: a host that takes its time gets the same
     Given a loaded model
-    When the host generates 2 tokens with temperature = 1.0, seed = 4 as "usual"
-    And the host generates 2 tokens with temperature = 1.0, seed = 4, pause_us = 2100000 as "slow"
+    When the host generates <count> tokens with temperature = 1.0, seed = 4 as "usual"
+    And the host generates <count> tokens with temperature = 1.0, seed = 4, pause_us = <pause> as "slow"
     Then the texts "usual" and "slow" are the same
+
+    Examples:
+      | count | pause   |
+      | 5     | 400000  |
+      | 2     | 2100000 |
