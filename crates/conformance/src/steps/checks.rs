@@ -366,6 +366,13 @@ async fn normal_job(conversation: &mut Conversation, requirement: Option<&str>) 
 async fn everything_works(conversation: &mut Conversation, requirement: Option<&str>) -> Step {
     let requirement = conversation.requirement(requirement)?.to_string();
     let odd = super::sequences::good_life(conversation).await?;
+    if odd.is_some() {
+        // What does not work in a process of its own either was not broken here.
+        conversation.end_session().await;
+        if let Some((call, observed)) = super::sequences::good_life(conversation).await? {
+            return Err(Stop::Blocked(format!("{call}: {observed}, in a new process too")));
+        }
+    }
     conversation.judge(Some(&requirement), odd.is_none(), || {
         let (call, observed) = odd.unwrap_or_default();
         (call, "success, as before".to_owned(), observed)

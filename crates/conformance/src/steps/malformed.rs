@@ -147,10 +147,19 @@ async fn confirm_kept(conversation: &mut Conversation, model: &Malformed, path: 
     let load = Call::LoadModel { bind, ctx, path: Text::new(path), vram: Out::Given, code };
     let round = vec![Op::Call(load), Op::Call(Call::ProcessVramUsage { ctx })];
     let init = Op::Call(Call::Init { bind: bind_ctx, device: Device::Id(0), code });
-    let trace = conversation.run(vec![init, Op::Repeat(AGAIN, round)]).await?;
-    let usage = rounds::usage(&trace, |call| matches!(call, Call::ProcessVramUsage { .. }));
+    let repeated = Op::Repeat(AGAIN, round);
     let tolerance = conversation.setting()?.profile.tolerance.vram_bytes;
-    let grown = rounds::growth(&usage, tolerance);
+    let mut program = vec![init, repeated.clone()];
+    let (mut usage, mut grown) = (Vec::new(), None);
+    // Growth has to show twice.
+    for _ in 0..2 {
+        let trace = conversation.run(std::mem::replace(&mut program, vec![repeated.clone()])).await?;
+        usage = rounds::usage(&trace, |call| matches!(call, Call::ProcessVramUsage { .. }));
+        grown = rounds::growth(&usage, tolerance);
+        if grown.is_none() {
+            break;
+        }
+    }
     conversation.verdicts.judge("LOAD-08", grown.is_none(), || {
         let (from, to) = grown.unwrap_or_default();
         let call = format!("{} refused loads of {} ({})", usage.len(), model.name, model.reason);
