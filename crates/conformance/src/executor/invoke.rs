@@ -1,6 +1,7 @@
 //! Makes one ABI call with hostile caller memory, and gathers what came of it.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use worker_contract::{Function, Symbols};
@@ -18,21 +19,31 @@ const MAX_MESSAGE: usize = 64 << 10;
 pub struct World {
     /// The functions of the library.
     pub symbols: Symbols,
-    handles: Vec<AtomicU64>,
+    /// Handles by slot, in pieces that are there from the first use on: memory that a process touches costs it time, and
+    /// most programs have few handles.
+    handles: Vec<OnceLock<Box<[AtomicU64; PIECE]>>>,
     count: AtomicU64,
 }
+
+/// Slots of a piece.
+const PIECE: usize = 256;
 
 impl World {
     /// No handles yet.
     pub fn new(symbols: Symbols) -> Self {
-        let handles = (0..MAX_SLOTS).map(|_| AtomicU64::new(0)).collect();
+        let handles = (0..MAX_SLOTS as usize / PIECE).map(|_| OnceLock::new()).collect();
         Self { symbols, handles, count: AtomicU64::new(0) }
+    }
+
+    fn cell(&self, Slot(n): Slot) -> Option<&AtomicU64> {
+        let piece = self.handles.get(n as usize / PIECE)?;
+        Some(&piece.get_or_init(|| Box::new([const { AtomicU64::new(0) }; PIECE]))[n as usize % PIECE])
     }
 
     fn handle(&self, handle: Handle) -> Result<u64, Skip> {
         match handle {
             Handle::Null => Ok(0),
-            Handle::Slot(Slot(n)) => match self.handles.get(n as usize) {
+            Handle::Slot(slot) => match self.cell(slot) {
                 Some(cell) if cell.load(Ordering::SeqCst) != 0 => Ok(cell.load(Ordering::SeqCst)),
                 _ => Err(Skip::NoHandle),
             },
@@ -40,7 +51,7 @@ impl World {
     }
 
     fn bind(&self, slot: Slot, handle: u64) {
-        if let Some(cell) = self.handles.get(slot.0 as usize) {
+        if let Some(cell) = self.cell(slot) {
             cell.store(handle, Ordering::SeqCst);
         }
     }
