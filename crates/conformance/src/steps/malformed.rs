@@ -197,8 +197,11 @@ fn judge(conversation: &mut Conversation, model: &Malformed, load: &Observation,
         Expect::Refused => (refused, "NULL with CUDA_ERROR_MODEL_LOAD_FAILED (3)"),
         // What the contract calls valid must not be called malformed; how much of GGUF is supported is the library's.
         Expect::Loads => (loaded, "a handle: the file is valid GGUF"),
-        // Refused for its size, perhaps: any code that a load may report does.
-        Expect::Either => (loaded || load.returned().is_some(), "a handle, or NULL with a code"),
+        // Refused for its size, perhaps; 5 is for arguments.
+        Expect::Either => (
+            loaded || code.is_none_or(|code| [2, 3, 99].contains(&code)),
+            "a handle, or NULL with 2, 3 or 99",
+        ),
     };
     let level = match model.expect {
         Expect::Loads if requirement.as_str() == "LOAD-01" && !model.name.starts_with("alignment") => {
