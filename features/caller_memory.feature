@@ -26,7 +26,7 @@ Feature: the caller's memory
 
   @MEM-02 @MEM-03 @MEM-04
   Scenario: out-parameters, prompts and paths in a whole conversation
-    Given an open job with prompt = "A prompt that ends exactly where its page ends"
+    Given an open job with prompt = "Ends where its page ends"
     When the host takes the rest
     And the host calls cuda_inference_free
     And the host calls cuda_load_model with model_path = missing-file as "none"

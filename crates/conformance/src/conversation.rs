@@ -21,8 +21,10 @@ pub enum Stop {
     Failed,
     /// The scenario cannot get to its point, for a reason that other requirements report.
     Blocked(String),
-    /// The scenario does not apply to this library, machine or profile.
+    /// The contract asks nothing here of this library, machine or profile.
     NotApplicable(String),
+    /// The contract asks for it, and this scenario cannot show it with what there is: another may.
+    OutOfReach(String),
     /// The suite could not do its work.
     Broken(String),
 }
@@ -426,12 +428,23 @@ impl Conversation {
     /// Goes on only if [`Self::has_room`]: INF-13 lets a library refuse the job, or end it anywhere, if not.
     ///
     /// # Errors
-    /// [`Stop::NotApplicable`].
+    /// [`Stop::OutOfReach`].
     pub fn need_room(&self, start: &Call) -> Step {
         match self.has_room(start) {
             true => Ok(()),
-            false => Err(Stop::NotApplicable(format!("the context may be too short for this job: {start}"))),
+            false => Err(Stop::OutOfReach(format!("the context may be too short for this job: {start}"))),
         }
+    }
+
+    /// Tokens to ask for behind a prompt: as many as the context is sure to have room for, and no more than `most`.
+    ///
+    /// # Errors
+    /// Never in a run.
+    pub fn fitting(&self, prompt: &[u8], most: u32) -> Result<u32, Stop> {
+        let setting = self.setting()?;
+        let Some(model) = setting.model() else { return Ok(most) };
+        let room = model.facts.context_length.saturating_sub(model.facts.most_tokens(prompt));
+        Ok(most.min(u32::try_from(room).unwrap_or(most)).max(1))
     }
 
     /// Bytes of a buffer that has room for any text of a token.
@@ -445,7 +458,7 @@ impl Conversation {
     /// Why a claim about tokens says nothing where there is none: this text is empty, or the library gives no token at all.
     pub fn no_token(&self) -> Stop {
         if self.setting.as_ref().is_some_and(|setting| setting.talks) {
-            Stop::NotApplicable(
+            Stop::OutOfReach(
                 "the job that this is about ends at once, so there is nothing to compare".to_owned(),
             )
         } else {

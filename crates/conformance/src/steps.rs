@@ -34,6 +34,7 @@ fn report(conversation: &mut Conversation, step: Step) -> Result<(), String> {
             .unwrap_or_default(),
         Stop::Blocked(why) => format!("blocked: {why}"),
         Stop::NotApplicable(why) => format!("does not apply: {why}"),
+        Stop::OutOfReach(why) => format!("out of reach: {why}"),
         Stop::Broken(why) => format!("the suite cannot do this: {why}"),
     };
     conversation.stopped = Some(stop);

@@ -665,6 +665,7 @@ fn conclude(
         (Some(Stop::Failed), _) => (End::CutShort, None),
         (Some(Stop::Blocked(why)), _) => (End::Blocked, Some(why)),
         (Some(Stop::NotApplicable(why)), _) => (End::NotApplicable, Some(why)),
+        (Some(Stop::OutOfReach(why)), _) => (End::OutOfReach, Some(why)),
         (Some(Stop::Broken(why)), _) => broken(why),
         (None, ScenarioFinished::StepPassed) => (End::Complete, None),
         (None, ScenarioFinished::StepFailed(_, _, error)) => broken(error.to_string()),

@@ -17,7 +17,7 @@ pub use merge::{MergeError, merge};
 pub use subject::{Contract, Machine, ProfileFacts, Selection, Suite, TestedLibrary, hex, sha256};
 
 /// The version of the report's shape: the first number changes when a reader of the old shape would be misled.
-pub const SCHEMA_VERSION: &str = "1.0";
+pub const SCHEMA_VERSION: &str = "1.1";
 
 /// Seconds in whole microseconds: so short a number is the same after it was written and read.
 pub fn rounded(seconds: f64) -> f64 {

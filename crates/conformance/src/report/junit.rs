@@ -93,7 +93,7 @@ fn played(result: &RunResult, group: &str, one: &Case) -> TestCase {
     let mut status = if counted.is_empty() {
         match one.end {
             End::Complete => TestCaseStatus::success(),
-            End::CutShort | End::Blocked | End::NotApplicable => TestCaseStatus::skipped(),
+            End::CutShort | End::Blocked | End::OutOfReach | End::NotApplicable => TestCaseStatus::skipped(),
         }
     } else {
         TestCaseStatus::non_success(NonSuccessKind::Failure)

@@ -32,7 +32,7 @@ pub fn scenario(file: &str, line: usize, name: &str, ids: &[&str], end: End) -> 
     let last = match end {
         End::Complete => StepStatus::Passed,
         End::CutShort => StepStatus::Failed,
-        End::Blocked | End::NotApplicable => StepStatus::Stopped,
+        End::Blocked | End::OutOfReach | End::NotApplicable => StepStatus::Stopped,
     };
     let ids: Vec<RequirementId> = ids.iter().map(|one| id(one)).collect();
     Case {

@@ -4,14 +4,13 @@ use cucumber::when;
 use worker_contract::Function;
 
 use super::arguments::{self, Arguments, Value};
+use super::jobs::STRUCK;
 use super::report;
 use crate::conversation::{Conversation, Kind, Step, Stop};
 use crate::executor::MAX_INPUT;
 use crate::program::{Buffer, Call, Device, Guard, Handle, Op, Out, Text};
 use crate::setting::bytes;
 use crate::trace::{Observation, Outcome};
-
-/// A prompt without anything special.
 
 #[when(regex = r#"^the host calls (cuda_\w+)(?: with (.+?))?(?: as "(\w+)")?$"#)]
 async fn call(
@@ -165,6 +164,13 @@ fn start(
         }
         Some(other) => return Err(Stop::Broken(format!("{other:?} is no prompt"))),
     };
+    if given.get("max_tokens") == Some(&Value::Word("fitting".to_owned())) {
+        let count = match &prompt {
+            Text::Bytes(bytes) => conversation.fitting(bytes, STRUCK)?,
+            Text::Null => STRUCK,
+        };
+        given.insert("max_tokens".to_owned(), Value::Integer(count.into()));
+    }
     Ok(Call::Start {
         model,
         prompt,
@@ -249,7 +255,7 @@ fn take_path(conversation: &Conversation, given: &mut Arguments) -> Result<Text,
         "very-long-name" => scratch.join("x".repeat(5000)),
         "sparse-huge-file" => {
             setting.huge().map_err(|error| broken(&error))?.ok_or_else(|| match setting.likeness() {
-                None => Stop::NotApplicable(
+                None => Stop::OutOfReach(
                     "the suite makes no models of the architecture of the library's own".to_owned(),
                 ),
                 Some(_) => Stop::Blocked(

@@ -7,6 +7,7 @@ use worker_contract::{ErrorCode, describe_code};
 
 use super::arguments::Arguments;
 use super::generations::whole_job;
+use super::jobs::REFUSALS;
 use super::report;
 use crate::conversation::{Conversation, Generation, Step, Stop};
 use crate::program::{Call, Handle, Op, Text};
@@ -201,7 +202,15 @@ fn result_is(conversation: &mut Conversation, wanted: &str, requirement: Option<
         && conversation.is_made_like_a_foreign_model(path)?
     {
         let why = "the model beyond any device is made like the library's own, which may know no other";
-        return Err(Stop::NotApplicable(why.to_owned()));
+        return Err(Stop::OutOfReach(why.to_owned()));
+    }
+    if let Some(start @ Call::Start { .. }) = observation.call()
+        && !good
+        && observation.returned().is_some_and(|got| {
+            got.handle().is_none() && got.code.is_some_and(|code| REFUSALS.contains(&code))
+        })
+    {
+        conversation.need_room(start)?;
     }
     if let Some(Call::NextToken { result: Handle::Slot(_), buffer, .. }) = observation.call()
         && !good
@@ -210,7 +219,7 @@ fn result_is(conversation: &mut Conversation, wanted: &str, requirement: Option<
         // Of a job that ends at once the first call may say so, whatever its arguments.
         conversation.need_tokens()?;
         if parsed.value == "true" && buffer.size < conversation.buffer()? {
-            return Err(Stop::NotApplicable("the texts of this library may need a larger buffer".to_owned()));
+            return Err(Stop::OutOfReach("the texts of this library may need a larger buffer".to_owned()));
         }
     }
     conversation.judge(requirement, good, || {

@@ -10,15 +10,25 @@ use crate::conversation::{Conversation, Generation, Kind, Step, Stop};
 use crate::program::{Buffer, Call, Handle, Op, Out};
 use crate::trace::{Observation, Outcome};
 
-#[when(regex = r#"^the host generates (\d+) tokens?(?: from ("[^"]*"))?(?: with (.+?))?(?: as "(\w+)")?$"#)]
+#[when(
+    regex = r#"^the host generates (up to )?(\d+) tokens?(?: from ("[^"]*"))?(?: with (.+?))?(?: as "(\w+)")?$"#
+)]
 async fn generates(
     conversation: &mut Conversation,
+    up_to: String,
     count: u32,
     prompt: String,
     arguments: String,
     name: String,
 ) -> Result<(), String> {
-    let step = generate(conversation, count, &prompt, &arguments, &name).await;
+    let count = match up_to.is_empty() {
+        true => Ok(count),
+        false => conversation.prompt().and_then(|usual| conversation.fitting(usual.as_bytes(), count)),
+    };
+    let step = match count {
+        Ok(count) => generate(conversation, count, &prompt, &arguments, &name).await,
+        Err(stop) => Err(stop),
+    };
     report(conversation, step)
 }
 
@@ -132,7 +142,7 @@ async fn generate(
         let longest = conversation.texts.values().flat_map(|text| text.pieces()).map(<[u8]>::len).max();
         if longest.is_some_and(|longest| longest as i128 >= size) {
             let why = format!("a text of this library needs more than {size} bytes, with its NUL");
-            return Err(Stop::NotApplicable(why));
+            return Err(Stop::OutOfReach(why));
         }
     }
     let generation = match whole_job(conversation, count, given).await {
@@ -186,8 +196,8 @@ pub async fn whole_job(
 /// Says so if the job of a trace did not start.
 ///
 /// # Errors
-/// [`Stop::NotApplicable`] if that is permitted: the context may have no room for it (INF-13), or its model was refused
-/// already. Else [`Stop::Blocked`] with what happened.
+/// [`Stop::OutOfReach`] if the context may have no room for it (INF-13), [`Stop::NotApplicable`] if its model was refused
+/// rightly. Else [`Stop::Blocked`] with what happened.
 pub fn started(conversation: &Conversation, trace: &[Observation]) -> Step {
     let start = trace.iter().find(|observation| matches!(observation.call(), Some(Call::Start { .. })));
     let Some(start) = start else {

@@ -80,10 +80,10 @@ fn check_heap(conversation: &mut Conversation) -> Step {
     const CHECKER: &str = "libc_malloc_debug.so.0";
     const FOLDERS: [&str; 4] = ["/lib/x86_64-linux-gnu", "/lib/aarch64-linux-gnu", "/lib64", "/usr/lib"];
     if !FOLDERS.iter().any(|folder| std::path::Path::new(folder).join(CHECKER).exists()) {
-        return Err(Stop::NotApplicable(format!("this machine has no {CHECKER}, which is part of glibc")));
+        return Err(Stop::OutOfReach(format!("this machine has no {CHECKER}, which is part of glibc")));
     }
     if conversation.setting()?.executor.config().is_watched() {
-        return Err(Stop::NotApplicable("a tool watches the heap already".to_owned()));
+        return Err(Stop::OutOfReach("a tool watches the heap already".to_owned()));
     }
     let variables = [("LD_PRELOAD", CHECKER), ("MALLOC_CHECK_", "3")];
     conversation

@@ -215,13 +215,14 @@ async fn if_started(conversation: &mut Conversation, job: &str, op: impl FnOnce(
 }
 
 /// Tokens of a job that a fault is to strike: some ask for more memory after many only.
-const STRUCK: u32 = 150;
+pub(super) const STRUCK: u32 = 150;
 
 async fn usual_job(conversation: &mut Conversation, given: &str, name: String) -> Step {
     if conversation.fault_file.is_none() {
         return Ok(());
     }
-    let text = whole_job(conversation, STRUCK, arguments::parse(given)?).await?;
+    let count = conversation.fitting(conversation.prompt()?.as_bytes(), STRUCK)?;
+    let text = whole_job(conversation, count, arguments::parse(given)?).await?;
     conversation.texts.insert(name, text);
     Ok(())
 }
@@ -233,13 +234,14 @@ async fn until_struck(conversation: &mut Conversation, job: &str, may_end: bool)
     let buffer = conversation.buffer()?;
     let trace = conversation.run(vec![drain(result, buffer, 2050)]).await?;
     let found = Generation::from_trace(&trace);
+    let whole = conversation.fitting(conversation.prompt()?.as_bytes(), STRUCK)? as usize;
     let ended = conversation
         .texts
         .get("usual")
-        .map_or(may_end, |usual| (usual.tokens.len() as u32) < STRUCK && *usual == found);
+        .map_or(may_end, |usual| usual.tokens.len() < whole && *usual == found);
     let why = "the job ended before the fault struck; let the profile inject it earlier".to_owned();
     match ended && found.last_code == Some(0) {
-        true if may_end => Err(Stop::NotApplicable(why)),
+        true if may_end => Err(Stop::OutOfReach(why)),
         true => Err(Stop::Blocked(why)),
         false => Ok(()),
     }
@@ -404,7 +406,7 @@ async fn note_upper_half(conversation: &mut Conversation) -> Step {
 /// A context longer than this is not filled token by token.
 const FILLABLE: u64 = 2048;
 /// Codes with which a job that does not fit may be refused. Source: INF-13, and "99 is as good".
-const REFUSALS: [i32; 4] = [2, 4, 5, 99];
+pub(super) const REFUSALS: [i32; 4] = [2, 4, 5, 99];
 
 async fn overrun(conversation: &mut Conversation, by_prompt: bool) -> Step {
     let setting = conversation.setting()?;

@@ -143,11 +143,7 @@ async fn short_jobs(conversation: &mut Conversation, count: u32, prompts: Vec<St
             break;
         }
     }
-    if played {
-        Ok(())
-    } else {
-        Err(Stop::NotApplicable("the context is too short for the prompts".to_owned()))
-    }
+    if played { Ok(()) } else { Err(Stop::OutOfReach("the context is too short for the prompts".to_owned())) }
 }
 
 fn failed(observation: &Observation) -> bool {

@@ -34,6 +34,8 @@ pub enum End {
     Blocked,
     /// It says nothing about this library on this machine.
     NotApplicable,
+    /// It cannot show what it is about with what this library and machine have; another case may.
+    OutOfReach,
 }
 
 /// How a step went.

@@ -167,7 +167,12 @@ impl RunResult {
         if complete && checks > 0 {
             return judged(Status::Pass, None);
         }
-        let why = own().find(|one| one.end == End::NotApplicable).and_then(|one| one.reason.clone());
+        let why = |end: End| own().find(|one| one.end == end).and_then(|one| one.reason.clone());
+        // What one scenario does not ask for does not make up for what another could not show.
+        if let Some(why) = why(End::OutOfReach) {
+            return judged(Status::NotVerified, Some(why));
+        }
+        let why = why(End::NotApplicable);
         Judged {
             status: Status::NotVerified,
             applies: why.is_none(),
@@ -208,4 +213,45 @@ fn code_counts(cases: &[Case]) -> Vec<CodeCount> {
         *all.entry((cell.function, cell.code)).or_default() += cell.calls;
     }
     all.into_iter().map(|((function, code), calls)| CodeCount { function, code, calls }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+    use crate::verdict::Verdict;
+
+    /// Status, whether it is asked for, and the verdict on a library that has one requirement, shown by scenarios that
+    /// end so.
+    fn judged(ends: &[End]) -> (Status, bool, Verdict) {
+        let mut result = sample::result();
+        let cases = ends.iter().enumerate().map(|(line, end)| {
+            let mut case = sample::scenario("utf8.feature", line, "text", &["UTF8-01"], *end);
+            case.reason = Some(format!("{end:?}"));
+            if *end != End::Complete {
+                case.checks.clear();
+            }
+            case
+        });
+        result.cases = cases.collect();
+        result.selection.only = result.cases[0].requirements.clone();
+        result.waivers.clear();
+        result.sum_up();
+        let one = &result.requirements[0];
+        (one.status, one.applies, result.verdict)
+    }
+
+    #[test]
+    fn what_no_scenario_could_show_is_not_verified_and_asked_for_all_the_same() {
+        use End::{Blocked, Complete, NotApplicable, OutOfReach};
+        let open = (Status::NotVerified, true, Verdict::Incomplete);
+        let pass = (Status::Pass, true, Verdict::Conformant);
+        assert_eq!(judged(&[OutOfReach]), open);
+        assert_eq!(judged(&[NotApplicable, OutOfReach]), open);
+        assert_eq!(judged(&[OutOfReach, NotApplicable]), open);
+        assert_eq!(judged(&[Complete, OutOfReach]), pass);
+        assert_eq!(judged(&[Complete, NotApplicable]), pass);
+        assert_eq!(judged(&[Complete, Blocked]), open);
+        assert_eq!(judged(&[NotApplicable]), (Status::NotVerified, false, Verdict::Conformant));
+    }
 }

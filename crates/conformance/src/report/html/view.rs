@@ -91,6 +91,7 @@ fn ending(result: &RunResult, case: &Case) -> (&'static str, &'static str, &'sta
         _ if !case.findings.is_empty() => ("~", "waived", "waived"),
         End::Complete => ("✔", "pass", "pass"),
         End::CutShort | End::Blocked => ("?", "stopped", "open"),
+        End::OutOfReach => ("?", "out of reach", "open"),
         End::NotApplicable => ("–", "does not apply", "none"),
     }
 }
