@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::CStr;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::ffi::OsStrExt;
 
 use nix::sys::resource::{UsageWho, getrusage};
@@ -9,7 +10,7 @@ use nix::sys::time::TimeValLike;
 
 use crate::trace::{Effect, Measured};
 
-const SIGNALS: std::ops::RangeInclusive<i32> = 1..=64;
+const SIGNALS: usize = 64;
 
 /// The state that is cheap to read: compared after every call.
 #[derive(Clone, PartialEq)]
@@ -21,14 +22,21 @@ struct Quick {
     thread_locale: usize,
 }
 
-/// The rest: compared after every call in watched sessions, else at the end of a batch.
+/// The rest: compared after every call in watched sessions, else at the end of a batch. Names of what changed are looked up
+/// only then.
 #[derive(Clone, PartialEq)]
 struct Slow {
-    handlers: Vec<usize>,
-    cwd: Vec<u8>,
+    handlers: [usize; SIGNALS],
+    cwd: (u64, u64),
     umask: u32,
-    environment: BTreeMap<Vec<u8>, Vec<u8>>,
+    environment: u64,
     standard: [(u64, u64); 3],
+}
+
+/// What reports call by name.
+struct Names {
+    cwd: Vec<u8>,
+    environment: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 /// The state that counts as unchanged.
@@ -36,12 +44,14 @@ pub struct Baseline {
     output_fd: i32,
     quick: Quick,
     slow: Slow,
+    names: Names,
 }
 
 impl Baseline {
-    /// Reads the state before the first call. `output_fd` is what stdout and stderr write to.
+    /// Reads the state before the first call. `output_fd` is what stdout and stderr write to; nothing was written yet.
     pub fn new(output_fd: i32) -> Self {
-        Self { output_fd, quick: Quick::read(output_fd, 0), slow: Slow::read() }
+        let quick = Quick { output: 0, ..Quick::read(output_fd, 0) };
+        Self { output_fd, quick, slow: Slow::read(), names: Names::read() }
     }
 
     /// What changed since the last look; the new state becomes the baseline.
@@ -55,8 +65,10 @@ impl Baseline {
         if all {
             let slow = Slow::read();
             if slow != self.slow {
-                slow.differences(&self.slow, &mut effects);
+                let names = Names::read();
+                slow.differences(&self.slow, [&names, &self.names], &mut effects);
                 self.slow = slow;
+                self.names = names;
             }
         }
         effects
@@ -132,52 +144,49 @@ impl Quick {
 
 impl Slow {
     fn read() -> Self {
-        let handlers = SIGNALS
-            .map(|signal| {
-                // SAFETY: a query into a live local; unknown signals leave it zero.
-                unsafe {
-                    let mut action: libc::sigaction = std::mem::zeroed();
-                    libc::sigaction(signal, std::ptr::null(), &raw mut action);
-                    action.sa_sigaction
-                }
-            })
-            .collect();
-        let cwd = std::env::current_dir().map(|dir| dir.as_os_str().as_bytes().to_vec()).unwrap_or_default();
+        let handlers = std::array::from_fn(|at| {
+            // SAFETY: a query into a live local; unknown signals leave it zero.
+            unsafe {
+                let mut action: libc::sigaction = std::mem::zeroed();
+                libc::sigaction(at as i32 + 1, std::ptr::null(), &raw mut action);
+                action.sa_sigaction
+            }
+        });
         // SAFETY: umask cannot fail; it is set back at once, and no thread of ours creates files here.
         let umask = unsafe {
             let mask = libc::umask(0o77);
             libc::umask(mask);
             mask
         };
-        let environment = std::env::vars_os()
-            .map(|(key, value)| (key.as_bytes().to_vec(), value.as_bytes().to_vec()))
-            .collect();
-        let standard = [0, 1, 2].map(|fd| {
-            // SAFETY: a query into a live local; a closed descriptor leaves zeros.
-            unsafe {
-                let mut stat: libc::stat = std::mem::zeroed();
-                libc::fstat(fd, &raw mut stat);
-                (stat.st_dev, stat.st_ino)
-            }
-        });
-        Self { handlers, cwd, umask, environment, standard }
+        let file = |query: &dyn Fn(*mut libc::stat) -> i32| {
+            // SAFETY: all zeros is a stat.
+            let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+            query(&raw mut stat);
+            (stat.st_dev, stat.st_ino)
+        };
+        // SAFETY: queries into a live local; what is closed or gone leaves zeros.
+        let standard = [0, 1, 2].map(|fd| file(&|stat| unsafe { libc::fstat(fd, stat) }));
+        // SAFETY: as above.
+        let cwd = file(&|stat| unsafe { libc::stat(c".".as_ptr(), stat) });
+        Self { handlers, cwd, umask, environment: hash_of_environment(), standard }
     }
 
-    fn differences(&self, before: &Slow, effects: &mut Vec<Effect>) {
-        for (signal, (now, then)) in SIGNALS.zip(self.handlers.iter().zip(&before.handlers)) {
+    /// What changed, each state with its names.
+    fn differences(&self, before: &Slow, [names, old]: [&Names; 2], effects: &mut Vec<Effect>) {
+        for (signal, (now, then)) in (1..).zip(self.handlers.iter().zip(&before.handlers)) {
             if now != then {
                 effects.push(Effect::SignalHandler { signal });
             }
         }
         if self.cwd != before.cwd {
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-            effects.push(Effect::WorkingDirectory { before: text(&before.cwd), after: text(&self.cwd) });
+            effects.push(Effect::WorkingDirectory { before: text(&old.cwd), after: text(&names.cwd) });
         }
         if self.umask != before.umask {
             effects.push(Effect::Umask { before: before.umask, after: self.umask });
         }
-        for key in self.environment.keys().chain(before.environment.keys()) {
-            if self.environment.get(key) != before.environment.get(key) {
+        for key in names.environment.keys().chain(old.environment.keys()) {
+            if names.environment.get(key) != old.environment.get(key) {
                 let variable = String::from_utf8_lossy(key).into_owned();
                 effects.push(Effect::Environment { variable });
             }
@@ -189,6 +198,33 @@ impl Slow {
             }
         }
     }
+}
+
+impl Names {
+    fn read() -> Self {
+        let cwd = std::env::current_dir().map(|dir| dir.as_os_str().as_bytes().to_vec()).unwrap_or_default();
+        let environment = std::env::vars_os()
+            .map(|(key, value)| (key.as_bytes().to_vec(), value.as_bytes().to_vec()))
+            .collect();
+        Self { cwd, environment }
+    }
+}
+
+/// A hash of all variables in their order, without a piece of memory of its own.
+fn hash_of_environment() -> u64 {
+    unsafe extern "C" {
+        static environ: *const *const libc::c_char;
+    }
+    let mut hasher = DefaultHasher::new();
+    // SAFETY: the list ends with NULL, each entry with a NUL, and no thread of ours changes it.
+    unsafe {
+        let mut at = environ;
+        while !at.is_null() && !(*at).is_null() {
+            CStr::from_ptr(*at).hash(&mut hasher);
+            at = at.add(1);
+        }
+    }
+    hasher.finish()
 }
 
 /// The control bits of the floating-point environment; sticky exception flags may change.

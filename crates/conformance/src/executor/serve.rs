@@ -26,6 +26,8 @@ pub const SERVE: &str = "__serve";
 /// Bytes of output kept in all; what a library writes past them is refused by the system.
 const OUTPUT: i64 = 1 << 20;
 const TICK: Duration = Duration::from_millis(200);
+/// No process: the one that nobody can fork.
+const NOT_YET: i32 = -1;
 
 /// One entry of the trace area.
 #[derive(Serialize, Deserialize)]
@@ -119,29 +121,24 @@ impl Server {
                 next_state = state::THREADED;
             }
         }
+        // Whatever is the same for all sessions is made once: what a forked process touches first costs it a page fault.
+        let mut session = Some(Session::prepare(self.shared, self.output, path, library));
         header.state.store(next_state, Ordering::SeqCst);
         self.shared.notify();
         let mut served = 0;
+        let mut ahead = true;
         loop {
-            let wanted = header.wanted.load(Ordering::SeqCst);
-            if wanted == served {
-                futex_wait(&header.wanted, served, TICK);
-                if parent() != self.parent {
-                    exit(0);
-                }
-                continue;
+            // The next session waits to be asked for, where nothing speaks against that.
+            let mut forked = if ahead { self.fork() } else { Ok(NOT_YET) };
+            if !matches!(forked, Ok(pid) if pid != NOT_YET) {
+                self.await_request(served);
+                forked = patiently(|| self.fork());
             }
-            served = wanted;
-            // SAFETY: rewinds our own descriptor; forks a process that has one thread.
-            let forked = patiently(|| unsafe {
-                libc::lseek(self.output, 0, libc::SEEK_SET);
-                match libc::fork() {
-                    -1 => Err(std::io::Error::last_os_error()),
-                    pid => Ok(pid),
-                }
-            });
             match forked {
-                Ok(0) => Session::start(self.shared, self.output, path, library.take()).serve(),
+                Ok(0) => match session.take() {
+                    Some(session) => session.serve(served),
+                    None => exit(3),
+                },
                 Err(_) => header.crowded.store(1, Ordering::SeqCst),
                 Ok(pid) => {
                     header.last.store(pid, Ordering::SeqCst);
@@ -150,11 +147,44 @@ impl Server {
                     header.status.store(status, Ordering::SeqCst);
                 }
             }
-            header.leftovers.store(self.kill_orphans(), Ordering::SeqCst);
-            self.keep_excerpt();
+            let leftovers = self.kill_orphans();
+            let wanted = header.wanted.load(Ordering::SeqCst);
+            let asked = wanted != served;
+            if asked {
+                header.leftovers.store(leftovers, Ordering::SeqCst);
+                self.keep_excerpt();
+            }
             header.pid.store(0, Ordering::SeqCst);
-            header.ended.store(served, Ordering::SeqCst);
-            self.shared.notify();
+            if asked {
+                served = wanted;
+                header.ended.store(served, Ordering::SeqCst);
+                self.shared.notify();
+            }
+            // One that ended before it was asked for anything does not stand to wait; the last is followed by none.
+            ahead = asked && header.options.load(Ordering::SeqCst) & option::LAST == 0;
+        }
+    }
+
+    /// Forks; 0 in the child.
+    fn fork(&self) -> std::io::Result<i32> {
+        // SAFETY: rewinds our own descriptor, to which no session writes now; forks a process that has one thread.
+        unsafe {
+            libc::lseek(self.output, 0, libc::SEEK_SET);
+            match libc::fork() {
+                -1 => Err(std::io::Error::last_os_error()),
+                pid => Ok(pid),
+            }
+        }
+    }
+
+    /// Waits until a session other than the one served last is asked for; leaves if the runner is gone.
+    fn await_request(&self, served: u32) {
+        let wanted = &self.shared.header().wanted;
+        while wanted.load(Ordering::SeqCst) == served {
+            futex_wait(wanted, served, TICK);
+            if parent() != self.parent {
+                exit(0);
+            }
         }
     }
 
@@ -235,10 +265,13 @@ fn error_reason(error: &library::OpenError) -> String {
 /// A forked process that runs programs.
 struct Session {
     shared: &'static Shared,
+    /// The process that forks it.
+    server: i32,
     library: Option<Library>,
     path: std::path::PathBuf,
     world: World,
     watch: bool,
+    low_inputs: bool,
     baseline: Mutex<Baseline>,
     arenas: Vec<Mutex<Box<Arena>>>,
 }
@@ -261,52 +294,77 @@ const NO_SYMBOLS: Symbols = Symbols {
 };
 
 impl Session {
-    fn start(shared: &'static Shared, output: i32, path: &Path, library: Option<Library>) -> Self {
-        // SAFETY: sets up this process alone, before any call into the library.
-        unsafe {
-            libc::setsid();
-            // Rust ignores it from the start; a library that does the same is to be noticed.
-            libc::signal(libc::SIGPIPE, libc::SIG_DFL);
-            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-            let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-            libc::setrlimit(libc::RLIMIT_CORE, &raw const none);
-            let most = shared.header().file_limit.load(Ordering::SeqCst);
-            let file = libc::rlimit { rlim_cur: most, rlim_max: most };
-            libc::setrlimit(libc::RLIMIT_FSIZE, &raw const file);
-        }
-        if shared.header().options.load(Ordering::SeqCst) & option::ORDINARY != 0 {
-            obey_permissions();
-        }
+    /// A session as every one begins, made in the process that is forked.
+    fn prepare(shared: &'static Shared, output: i32, path: &Path, library: Option<Library>) -> Self {
+        // SAFETY: Rust ignores it from the start; a library that does the same is to be noticed.
+        unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
         fault::install(shared.header());
         let symbols = library.as_ref().map_or(NO_SYMBOLS, Symbols::resolve);
         let mut session = Self {
             shared,
+            server: std::process::id().cast_signed(),
             library,
             path: path.to_owned(),
             world: World::new(symbols),
-            watch: shared.header().options.load(Ordering::SeqCst) & option::WATCH != 0,
+            watch: false,
+            low_inputs: false,
             baseline: Mutex::new(Baseline::new(output)),
             arenas: Vec::new(),
         };
         session.ensure_arenas(1);
-        if session.library.is_none() {
-            session.open();
-        }
         session
+    }
+
+    /// What each session does for itself, once it is asked for.
+    fn start(&mut self, served: u32) {
+        let header = self.shared.header();
+        // SAFETY: sets up this process alone, before any call into the library.
+        unsafe {
+            libc::setsid();
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+            let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+            libc::setrlimit(libc::RLIMIT_CORE, &raw const none);
+        }
+        while header.wanted.load(Ordering::SeqCst) == served {
+            futex_wait(&header.wanted, served, TICK);
+            // It may have gone before it could be told that its end is this one's.
+            if parent() != self.server {
+                exit(0);
+            }
+        }
+        let most = header.file_limit.load(Ordering::SeqCst);
+        let file = libc::rlimit { rlim_cur: most, rlim_max: most };
+        // SAFETY: limits this process alone.
+        unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const file) };
+        let options = header.options.load(Ordering::SeqCst);
+        if options & option::ORDINARY != 0 {
+            obey_permissions();
+        }
+        self.watch = options & option::WATCH != 0;
+        self.low_inputs = options & option::LOW_INPUTS != 0;
+        for arena in &mut self.arenas {
+            if let Ok(arena) = arena.get_mut() {
+                arena.low_inputs = self.low_inputs;
+            }
+        }
+        if self.library.is_none() {
+            self.open();
+        }
     }
 
     fn ensure_arenas(&mut self, count: usize) {
         while self.arenas.len() < count.min(MAX_THREADS) {
             let Ok(arena) = Arena::new() else { exit(3) };
             let mut arena = Box::new(arena);
-            arena.low_inputs = self.shared.header().options.load(Ordering::SeqCst) & option::LOW_INPUTS != 0;
+            arena.low_inputs = self.low_inputs;
             // Boxed, so the address stays; never dropped before the process ends.
             fault::register(self.arenas.len(), std::ptr::from_mut(&mut *arena));
             self.arenas.push(Mutex::new(arena));
         }
     }
 
-    fn serve(mut self) -> ! {
+    fn serve(mut self, served: u32) -> ! {
+        self.start(served);
         let header = self.shared.header();
         let mut seen = 0;
         loop {

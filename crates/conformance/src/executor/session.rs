@@ -388,7 +388,8 @@ impl Session {
         let watch = if options.watch { option::WATCH } else { 0 };
         let ordinary = if options.ordinary_user { option::ORDINARY } else { 0 };
         let low = if options.low_inputs { option::LOW_INPUTS } else { 0 };
-        header.options.store(watch | ordinary | low, Ordering::SeqCst);
+        let last = if self.keep { 0 } else { option::LAST };
+        header.options.store(watch | ordinary | low | last, Ordering::SeqCst);
         self.number = header.ended.load(Ordering::SeqCst).wrapping_add(1);
         header.wanted.store(self.number, Ordering::SeqCst);
         futex_wake(&header.wanted);
@@ -459,10 +460,10 @@ impl Session {
                     return Err(ExecutorError::Unkillable(header.pid.load(Ordering::SeqCst)));
                 }
             } else if let Some(cause) = self.excess(shared, started) {
-                // SAFETY: the process is a session that has not ended; its server alone reaps it.
-                unsafe {
-                    let pid = header.pid.load(Ordering::SeqCst);
-                    if pid > 0 {
+                let pid = header.pid.load(Ordering::SeqCst);
+                if pid > 0 && header.ended.load(Ordering::SeqCst) != self.number {
+                    // SAFETY: the process is a session that has not ended; its server alone reaps it.
+                    unsafe {
                         libc::kill(-pid, libc::SIGKILL);
                         libc::kill(pid, libc::SIGKILL);
                     }
@@ -581,9 +582,13 @@ impl Session {
         let header = server.shared.header();
         let deadline = Instant::now() + REAP;
         let mut reaped = true;
-        while header.ended.load(Ordering::SeqCst) != self.number {
+        loop {
             let wake = header.wake.load(Ordering::SeqCst);
+            // Read before it is known whether the session has ended: after that it is the next one's.
             let pid = header.pid.load(Ordering::SeqCst);
+            if header.ended.load(Ordering::SeqCst) == self.number {
+                break;
+            }
             if pid > 0 {
                 // SAFETY: the session has not ended, so the number is still its own.
                 unsafe { libc::kill(pid, libc::SIGKILL) };

@@ -44,6 +44,8 @@ pub mod option {
     pub const ORDINARY: u32 = 2;
     /// Begin prompts and paths behind an inaccessible page, rather than end them before one.
     pub const LOW_INPUTS: u32 = 4;
+    /// Nothing is asked of the server after it.
+    pub const LAST: u32 = 8;
 }
 
 /// The start of the shared memory. All fields are atomics: three processes look at them.
@@ -57,7 +59,7 @@ pub struct Header {
     pub options: AtomicU32,
     /// Largest file that it may write, in bytes.
     pub file_limit: AtomicU64,
-    /// Its process, 0 before it exists.
+    /// Its process, which may wait for it before it is asked for; 0 if there is none.
     pub pid: AtomicI32,
     /// Number of the process that serves or served last; stays when it has ended.
     pub last: AtomicI32,
