@@ -46,6 +46,9 @@ pub struct Arena {
     outs: [Lease; SLOTS],
     next: [usize; 3],
     fills: usize,
+    /// Which pages are single mappings, by kind and slot: the last of inputs, the last and the first of buffers, and those of
+    /// out-parameters.
+    single: [[bool; SLOTS]; 4],
     /// Whether inputs begin behind an inaccessible page, rather than end before one.
     pub low_inputs: bool,
 }
@@ -76,7 +79,17 @@ impl Arena {
             return Err(io::Error::last_os_error());
         }
         let (inputs, buffers, outs) = ([FREE; SLOTS], [FREE; SLOTS], [FREE; SLOTS]);
-        Ok(Self { base: base as usize, inputs, buffers, outs, next: [0; 3], fills: 0, low_inputs: false })
+        let single = [[false; SLOTS]; 4];
+        Ok(Self {
+            base: base as usize,
+            inputs,
+            buffers,
+            outs,
+            next: [0; 3],
+            fills: 0,
+            single,
+            low_inputs: false,
+        })
     }
 
     fn protect(&self, at: usize, length: usize, rights: i32) {
@@ -86,6 +99,15 @@ impl Arena {
         // SAFETY: the range lies inside this arena's reservation and no Rust reference into it is alive.
         let result = unsafe { libc::mprotect(from as *mut libc::c_void, to - from, rights) };
         assert_eq!(result, 0, "the executor could not change the access to its own memory");
+    }
+
+    /// Makes a page a mapping of its own, once: to change the access to it costs half of what it does where the kernel has
+    /// to cut it out of its neighbours and to join it with them again.
+    fn single_out(&mut self, kind: usize, slot: usize, page: usize) {
+        if !std::mem::replace(&mut self.single[kind][slot], true) {
+            // SAFETY: the page is this arena's; that it is in no core dump, of which there is none, sets it apart.
+            unsafe { libc::madvise(page as *mut libc::c_void, PAGE, libc::MADV_DONTDUMP) };
+        }
     }
 
     fn turn(&mut self, kind: usize) -> usize {
@@ -109,6 +131,7 @@ impl Arena {
         let end = self.base + INPUTS_AT + slot * INPUT_STRIDE + INPUT;
         let high = end - bytes.len() - 1;
         let start = if self.low_inputs { high & !(PAGE - 1) } else { high };
+        self.single_out(0, slot, end - PAGE);
         self.protect(start, bytes.len() + 1, libc::PROT_READ | libc::PROT_WRITE);
         // SAFETY: the pages of the string and its NUL, which end at `end` at most, were just made writable; they belong
         // to this arena alone.
@@ -141,6 +164,10 @@ impl Arena {
         self.buffers[slot] = Lease { region: Region::Buffer, start, size, live: true };
         if size > 0 {
             let (from, to) = pages(start, size);
+            match guard {
+                Guard::After => self.single_out(1, slot, to - PAGE),
+                Guard::Before => self.single_out(2, slot, from),
+            }
             self.protect(from, to - from, libc::PROT_READ | libc::PROT_WRITE);
             // SAFETY: these pages were just made writable and belong to this arena.
             unsafe {
@@ -189,6 +216,7 @@ impl Arena {
     pub fn place_outs(&mut self) -> Placed {
         let slot = self.turn(2);
         let page = self.base + OUTS_AT + slot * OUTS_STRIDE;
+        self.single_out(3, slot, page);
         self.protect(page, PAGE, libc::PROT_READ | libc::PROT_WRITE);
         // SAFETY: the page was just made writable, is 8-aligned and belongs to this arena.
         unsafe { std::slice::from_raw_parts_mut(page as *mut u64, PAGE / 8) }.fill(POISON_U64);
