@@ -141,8 +141,8 @@ pub struct Conversation {
     pub died: bool,
     /// Whether the library was so slow that a step was given up.
     pub slow: bool,
-    /// Which observations of the last run are of calls that the library might refuse.
-    pub refusable: HashSet<usize>,
+    /// Which observations of the last run are of calls that gave no handle, which the contract leaves to the library.
+    pub refused: HashSet<usize>,
     /// When the step under way began.
     pub mark: Option<Instant>,
     /// The turn that the scenario holds while it is played.
@@ -260,13 +260,15 @@ impl Conversation {
         facts.faulty = self.faulty;
         facts.devices = self.device_count.or(facts.devices);
         let oracle = self.oracle.get_or_insert_with(|| Oracle::new(facts));
-        self.refusable.clear();
+        self.refused.clear();
         for (at, observation) in observations.iter().enumerate() {
             self.coverage.observe(observation, oracle.state());
             if let Event::Call(call) = &observation.event
+                && call.bind().is_some()
+                && observation.returned().is_some_and(|got| got.handle().is_none())
                 && matches!(oracle.expected(call), Expected::Either { .. })
             {
-                self.refusable.insert(at);
+                self.refused.insert(at);
             }
             oracle.observe(observation);
             match (&observation.event, &observation.outcome) {
@@ -294,15 +296,13 @@ impl Conversation {
 
     /// Says of what is new among the findings that it was found in a step.
     fn locate(&mut self, at: usize) {
-        let judging = self.oracle.iter().flat_map(|oracle| &oracle.verdicts().findings);
-        for finding in self.verdicts.findings.iter().chain(judging) {
-            if self.located.iter().any(|(known, _)| known == finding) {
-                continue;
-            }
+        let is_new = |finding: &&Finding| !self.located.iter().any(|(known, _)| known == *finding);
+        let new: Vec<Finding> = self.findings().filter(is_new).cloned().collect();
+        for finding in new {
             if !self.said.is_empty() && self.said.len() <= LONG {
                 self.shown.push((finding.requirement, self.said.clone()));
             }
-            self.located.push((finding.clone(), at));
+            self.located.push((finding, at));
         }
     }
 
@@ -384,16 +384,20 @@ impl Conversation {
         Ok((last, returned))
     }
 
+    /// What was found in this scenario, by its claims and by the oracle.
+    fn findings(&self) -> impl Iterator<Item = &Finding> {
+        let judging = self.oracle.iter().flat_map(|oracle| &oracle.verdicts().findings);
+        self.verdicts.findings.iter().chain(judging)
+    }
+
     /// Whether anything was found in this scenario.
     pub fn has_findings(&self) -> bool {
-        let now = self.oracle.iter().flat_map(|oracle| &oracle.verdicts().findings);
-        self.verdicts.findings.iter().chain(now).next().is_some()
+        self.findings().next().is_some()
     }
 
     /// Whether something was found against a requirement in this scenario.
     pub fn found(&self, requirement: RequirementId) -> bool {
-        let now = self.oracle.iter().flat_map(|oracle| &oracle.verdicts().findings);
-        self.verdicts.findings.iter().chain(now).any(|finding| finding.requirement == requirement)
+        self.findings().any(|finding| finding.requirement == requirement)
     }
 
     /// The prompt of jobs that need no other.
@@ -452,7 +456,7 @@ impl Conversation {
     /// # Errors
     /// Never in a run.
     pub fn buffer(&self) -> Result<i32, Stop> {
-        Ok(self.setting()?.buffer)
+        Ok(self.setting()?.facts.ample)
     }
 
     /// Why a claim about tokens says nothing where there is none: this text is empty, or the library gives no token at all.

@@ -21,7 +21,7 @@ use crate::verdict::latency::Histogram;
 pub use expect::Expected;
 use reference::Reference;
 pub use state::State;
-pub use state::{Facts, ModelFacts};
+pub use state::{AMPLE, Facts, ModelFacts};
 
 /// A requirement that a library does not keep, and where this showed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use crate::conversation::Generation;
 use crate::executor::{Executor, ExecutorError, Options};
 use crate::models::inspect::{self, inspect};
 use crate::models::{Architecture, BEYOND_ANY_DEVICE, Likeness, ModelError, Store};
-use crate::oracle::{Facts, ModelFacts, Oracle, Verdicts};
+use crate::oracle::{AMPLE, Facts, ModelFacts, Oracle, Verdicts};
 use crate::profile::Profile;
 use crate::program::{Call, Device, Handle, Op, Out, Slot, Text};
 use crate::trace::{Cause, Observation, Outcome};
@@ -50,8 +50,6 @@ pub struct Setting {
     pub waits: bool,
     /// Whether only one process at a time may use the device, as some administrators have it.
     pub alone: bool,
-    /// Bytes of a buffer that has room for any text of a token, as far as the texts so far tell.
-    pub buffer: i32,
     /// Resident memory of a process that has run jobs on a good model, in bytes.
     pub resident: u64,
     originals: Originals,
@@ -88,9 +86,7 @@ pub enum SettingError {
 /// The suite's own models, tried in this order where the profile names none.
 pub const FIXTURES: [&str; 2] = ["tiny-llama", "tiny-gpt2"];
 
-/// Bytes of a buffer that has room for any text of a token, usually.
-pub const AMPLE: i32 = 1024;
-/// The same for a library that gives many tokens' text at once.
+/// Bytes of a buffer for a library that gives many tokens' text at once.
 const ROOMY: i32 = 64 << 10;
 
 /// Prompts for jobs that need no other, in order of preference. After some of them a model may end at once.
@@ -153,7 +149,6 @@ impl Setting {
             talks: true,
             waits: false,
             alone: false,
-            buffer: AMPLE,
             resident: 0,
             originals,
             facts: Facts::default(),
@@ -194,7 +189,6 @@ impl Setting {
         let mut oracle = Oracle::default();
         first.iter().for_each(|observation| oracle.observe(observation));
         self.facts.tolerance = self.profile.tolerance.vram_bytes;
-        self.facts.ample = AMPLE;
         self.facts.devices = first.iter().find_map(|observation| match &observation.returned()?.value {
             Some(crate::trace::Value::Int(count)) => Some(*count),
             _ => None,
@@ -337,7 +331,6 @@ impl Setting {
             let texts = Generation::from_trace(&trace);
             // A job may be a hundred times as long.
             if texts.pieces().iter().any(|text| text.len() >= AMPLE as usize / 8) {
-                self.buffer = ROOMY;
                 self.facts.ample = ROOMY;
             }
             self.resident = measured.fold(self.resident, u64::max);
@@ -363,10 +356,10 @@ impl Setting {
         Ok(())
     }
 
-    /// Sessions that there is room for at the same time, as far as the models say: a library that runs out of memory
+    /// Sessions that there is room for at the same time, as far as the models and the device say: a library that runs out of memory
     /// because the suite uses it many times over is not to blame.
     pub fn room(&self) -> usize {
-        room_for(self.largest().saturating_mul(MODELS_OF_A_SESSION))
+        if self.alone { 1 } else { room_for(self.largest().saturating_mul(MODELS_OF_A_SESSION)) }
     }
 
     /// Models that there is room for in one session, for the same reason.

@@ -207,7 +207,7 @@ pub fn run(request: &Request, progress: Box<dyn Progress>) -> Result<RunResult, 
                 Setting::prepare(executor, store, request.profile.clone(), scratch.path().to_owned())?;
             result.machine.device_count = setting.facts.devices;
             played.cases.push(check("a first look at the library", &[], probed));
-            let room = if setting.alone { 1 } else { setting.room() };
+            let room = setting.room();
             if setting.alone {
                 setting.executor.resize(1);
             } else if request.jobs.is_none() {

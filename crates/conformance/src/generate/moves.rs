@@ -5,12 +5,11 @@ use proptest::sample::select;
 use proptest::strategy::Union;
 
 use super::sketch::{MODEL, REFUSED, Sketch};
+use crate::oracle::AMPLE;
 use crate::program::{Buffer, Call, Device, Guard, Handle, Op, Out, Program, Slot, Text};
 
 /// How many of those a program draws from.
 const REFUSED_DRAWN: usize = 12;
-/// A buffer that every token fits.
-const AMPLE: i32 = 1024;
 
 /// Prompts: few, so that jobs meet again.
 const PROMPTS: [&[u8]; 11] = [

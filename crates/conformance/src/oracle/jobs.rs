@@ -3,7 +3,6 @@
 use super::state::{Facts, JobState, State};
 use super::{Verdicts, tell};
 use crate::program::{Call, Out};
-use crate::setting::AMPLE;
 use crate::trace::{Observation, POISON_INT, Returned, Token};
 
 pub fn judge(
@@ -31,7 +30,7 @@ pub fn judge(
     }
     let Some(job) = state.job(*result) else { return };
     // Nothing stands in the way of a token, or of the end of the sequence.
-    let ample = if facts.ample == 0 { AMPLE } else { facts.ample };
+    let ample = facts.ample;
     let healthy = buffer.size >= ample && !facts.faulty && !job.failed && (job.given as u64) < job.room;
     if healthy && (returned.is_true() || returned.code.is_some()) {
         // Other jobs and models may have taken the memory that this job needs to go on.

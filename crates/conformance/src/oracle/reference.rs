@@ -236,7 +236,7 @@ impl Reference {
                 self.at_rest(observation, *model, returned, state, verdicts);
             }
             Call::ProcessVramUsage { ctx: Handle::Slot(ctx) } if observation.thread == 0 => {
-                process_usage(observation, (*ctx, returned, facts.tolerance), state, verdicts);
+                process_usage(observation, (*ctx, returned, facts), state, verdicts);
             }
             _ => {}
         }
@@ -422,7 +422,7 @@ fn wanted(piece: Option<&[u8]>, given: i32) -> String {
 /// VRAM-03: the process uses at least what the models of the context use together.
 fn process_usage(
     observation: &Observation,
-    (ctx, returned, tolerance): (Slot, &Returned, u64),
+    (ctx, returned, facts): (Slot, &Returned, &Facts),
     state: &State,
     verdicts: &mut Verdicts,
 ) {
@@ -431,7 +431,7 @@ fn process_usage(
     let sum: u64 = models
         .map(|model| model.usage.unwrap_or(model.facts.as_ref().map_or(0, |facts| facts.tensor_bytes)))
         .sum();
-    verdicts.judge("VRAM-03", bytes.saturating_add(tolerance) >= sum, || {
+    verdicts.judge("VRAM-03", facts.covers(bytes, sum), || {
         tell(observation, format!("at least the {sum} bytes of the context's models"))
     });
 }

@@ -8,7 +8,7 @@ use crate::program::{Call, Handle, Slot, Text};
 use crate::trace::{POISON_U64, Returned, Value};
 
 /// What is known before a session begins.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Facts {
     /// Models that are valid for the library under test, by path.
     pub models: HashMap<Vec<u8>, ModelFacts>,
@@ -18,8 +18,24 @@ pub struct Facts {
     pub faulty: bool,
     /// Bytes by which process usage may be off, since others use the device as well.
     pub tolerance: u64,
-    /// Bytes of a buffer that has room for any text of a token; 0 if that is not known.
+    /// Bytes of a buffer that has room for any text of a token, as far as the texts so far tell.
     pub ample: i32,
+}
+
+/// Bytes of a buffer that has room for any text of a token, usually.
+pub const AMPLE: i32 = 1024;
+
+impl Default for Facts {
+    fn default() -> Self {
+        Self { models: HashMap::new(), devices: None, faulty: false, tolerance: 0, ample: AMPLE }
+    }
+}
+
+impl Facts {
+    /// Whether a process that uses so many bytes may hold models that use `sum` together (VRAM-03).
+    pub fn covers(&self, process: u64, sum: u64) -> bool {
+        process.saturating_add(self.tolerance) >= sum
+    }
 }
 
 /// What the file of a model says.

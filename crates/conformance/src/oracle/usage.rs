@@ -47,7 +47,7 @@ pub fn judge(
         Call::ProcessVramUsage { ctx } => {
             let Some(bytes) = returned.bytes() else { return };
             let sum = state.used(*ctx);
-            verdicts.judge("VRAM-03", bytes.saturating_add(facts.tolerance) >= sum, || {
+            verdicts.judge("VRAM-03", facts.covers(bytes, sum), || {
                 tell(observation, format!("at least the {sum} bytes that the models of this context use"))
             });
         }

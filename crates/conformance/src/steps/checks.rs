@@ -127,8 +127,8 @@ async fn at_least(
     b: String,
     requirement: String,
 ) -> Result<(), String> {
-    let tolerance = conversation.setting.as_ref().map_or(0, |setting| setting.facts.tolerance);
-    let enough = |a: u64, b: u64| a.saturating_add(tolerance) >= b;
+    let facts = conversation.setting.as_ref().map(|setting| setting.facts.clone()).unwrap_or_default();
+    let enough = |a: u64, b: u64| facts.covers(a, b);
     let step = compare_answers(conversation, (&a, "at least"), &b, named(&requirement), enough);
     report(conversation, step)
 }

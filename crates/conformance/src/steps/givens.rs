@@ -164,7 +164,7 @@ async fn make(conversation: &mut Conversation, call: Call) -> Step {
     match observation.returned().and_then(|returned| returned.handle()) {
         Some(_) => Ok(()),
         // Beside what the scenario has already: no room, or no second job.
-        None if conversation.refusable.contains(&0) && observation.returned().is_some() => {
+        None if conversation.refused.contains(&0) => {
             Err(Stop::NotApplicable(format!("{}: {}", observation.event, observation.outcome)))
         }
         None => Err(Stop::Blocked(format!("{}: {}", observation.event, observation.outcome))),

@@ -9,11 +9,12 @@ use super::checks::{difference, named, show};
 use super::generations::{started, whole_job};
 use super::report;
 use crate::conversation::{Conversation, Generation, Kind, Step, Stop};
+use crate::oracle::AMPLE;
 use crate::program::{Buffer, Call, Guard, Handle, Op, Out, Text};
 
 #[when(regex = r#"^the host takes (\d+) tokens of job "(\w+)", if it started$"#)]
 async fn takes_if(conversation: &mut Conversation, count: u32, job: String) -> Result<(), String> {
-    let buffer = conversation.setting.as_ref().map_or(crate::setting::AMPLE, |setting| setting.buffer);
+    let buffer = conversation.setting.as_ref().map_or(AMPLE, |setting| setting.facts.ample);
     let step = if_started(conversation, &job, |result| drain(result, buffer, count)).await;
     report(conversation, step)
 }

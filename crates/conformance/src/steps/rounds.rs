@@ -89,7 +89,7 @@ async fn run_rounds(conversation: &mut Conversation, count: u32, cycle: &str) ->
         path,
         refused,
         prompt: setting.prompt,
-        buffer: setting.buffer,
+        buffer: setting.facts.ample,
         too_long,
         fault,
     };
@@ -204,18 +204,13 @@ async fn measure_rounds(conversation: &mut Conversation, rounds: &Rounds<'_>) ->
         let end = trace.last().map(|last| format!("{}: {}", last.event, last.outcome)).unwrap_or_default();
         return Err(Stop::Blocked(end));
     }
-    conversation.odd = gives_out(&trace, &conversation.refusable);
+    conversation.odd = gives_out(&trace, &conversation.refused);
     if conversation.odd.is_some() {
         return Ok(HashMap::new());
     }
     // What the library may refuse gives no handle to release: a second job, say, and a doubtful file that it may load.
-    let refused = trace.iter().enumerate().any(|(at, one)| {
-        conversation.refusable.contains(&at)
-            && one.call().is_some_and(|call| call.bind().is_some())
-            && one.returned().is_some_and(|got| got.handle().is_none())
-    });
-    let optional =
-        refused || ["fault", "refused loads of every kind"].iter().any(|part| rounds.cycle.contains(part));
+    let optional = !conversation.refused.is_empty()
+        || ["fault", "refused loads of every kind"].iter().any(|part| rounds.cycle.contains(part));
     let skipped = |observation: &&Observation| matches!(observation.outcome, Outcome::Skipped(_));
     if let Some(skipped) = trace.iter().find(skipped).filter(|_| !optional) {
         return Err(Stop::Blocked(format!("{}: {}", skipped.event, skipped.outcome)));
@@ -238,7 +233,7 @@ async fn measure_rounds(conversation: &mut Conversation, rounds: &Rounds<'_>) ->
 }
 
 /// A call that worked in the first round and does not in a later one, though the library has no choice.
-fn gives_out(trace: &[Observation], refusable: &HashSet<usize>) -> Option<(String, String)> {
+fn gives_out(trace: &[Observation], refused: &HashSet<usize>) -> Option<(String, String)> {
     let mut worked: Vec<&Call> = Vec::new();
     for (at, observation) in trace.iter().enumerate() {
         let (Some(call), Some(returned)) = (observation.call(), observation.returned()) else { continue };
@@ -249,7 +244,7 @@ fn gives_out(trace: &[Observation], refusable: &HashSet<usize>) -> Option<(Strin
             if !worked.contains(&call) {
                 worked.push(call);
             }
-        } else if worked.contains(&call) && !refusable.contains(&at) {
+        } else if worked.contains(&call) && !refused.contains(&at) {
             let call = format!("{call}, in a later round");
             return Some((call, observation.outcome.to_string()));
         }

@@ -85,7 +85,8 @@ pub async fn good_life(conversation: &mut Conversation) -> Result<Option<(String
     let [bind_ctx, bind_model, bind_job] = [(); 3].map(|()| conversation.fresh_slot());
     let [ctx, model, result] = [bind_ctx, bind_model, bind_job].map(Handle::Slot);
     let prompt = Text::new(setting.prompt);
-    let next = || Op::Call(Call::NextToken { result, buffer: Buffer::of(setting.buffer), index: code, code });
+    let next =
+        || Op::Call(Call::NextToken { result, buffer: Buffer::of(setting.facts.ample), index: code, code });
     let mut program: Vec<Op> = Vec::new();
     if let Some(ctx) = conversation.named(Kind::Context, "context") {
         program.push(Op::Call(Call::CheckHealth { ctx, code }));
@@ -132,12 +133,10 @@ pub async fn good_life(conversation: &mut Conversation) -> Result<Option<(String
     };
     // Beside what the scenario has open, the device may have no room for another model: what needs that is skipped.
     let refused = trace.iter().enumerate().any(|(at, observation)| {
-        matches!(observation.call(), Some(Call::LoadModel { .. }))
-            && conversation.refusable.contains(&at)
-            && observation.returned().is_some_and(|returned| returned.handle().is_none())
+        matches!(observation.call(), Some(Call::LoadModel { .. })) && conversation.refused.contains(&at)
     });
     let counts = |(at, one): &(usize, &Observation)| {
-        let permitted = conversation.refusable.contains(at) || matches!(one.outcome, Outcome::Skipped(_));
+        let permitted = conversation.refused.contains(at) || matches!(one.outcome, Outcome::Skipped(_));
         one.call().is_some() && !(refused && permitted)
     };
     let odd = trace.iter().enumerate().filter(counts).map(|(_, one)| one).find(|one| !works(one));

@@ -241,9 +241,7 @@ async fn other_thread(conversation: &mut Conversation, what: &str, name: &str) -
     body.push(Op::Call(Call::Free { result }));
     let trace = conversation.run(vec![Op::Threads(vec![body])]).await?;
     let refused = trace.iter().enumerate().find(|(at, one)| {
-        matches!(one.call(), Some(Call::LoadModel { .. }))
-            && conversation.refusable.contains(at)
-            && one.returned().is_some_and(|got| got.handle().is_none())
+        matches!(one.call(), Some(Call::LoadModel { .. })) && conversation.refused.contains(at)
     });
     if let Some((_, load)) = refused {
         return Err(Stop::NotApplicable(format!("{}: {}", load.event, load.outcome)));
