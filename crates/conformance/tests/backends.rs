@@ -27,6 +27,18 @@ fn a_sound_library_is_not_blamed() {
 }
 
 #[test]
+fn what_only_looks_like_a_leak_or_a_refusal_is_not_blamed() {
+    for (name, only) in [
+        ("given-back-by-the-clock", "VRAM-04,INF-12,LOAD-09"),
+        ("pool-touched-page-by-page", "MEM-05"),
+        ("eight-contexts-then-99", "DEV-03,DEV-05,DEV-06"),
+    ] {
+        let run = run(&build(name), &["--only", only]);
+        assert_eq!(run.code, 0, "{name}: {}", run.text);
+    }
+}
+
+#[test]
 fn a_crash_on_null_names_the_call_and_the_rest_is_still_judged() {
     let run = run(&build("hostile-segv-in-load-of-null"), &["--only", "NULL-02,NULL-07,MSG-01"]);
     assert_eq!(run.code, 1, "{}", run.text);

@@ -301,3 +301,23 @@ fn changes_usage(call: &Call) -> bool {
             | Call::CheckResidency { .. }
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_only_where_every_tokeniser_leaves_some() {
+        let model =
+            |sentence_piece| ModelFacts { context_length: 64, sentence_piece, ..ModelFacts::default() };
+        // One token a byte, and three that begin and end a text or are put first.
+        assert!(model(false).has_room(&[b'x'; 45], 16));
+        assert!(!model(false).has_room(&[b'x'; 46], 16));
+        assert!(model(false).has_room(b"a b c d e", 52));
+        // A space in three bytes, and one more before the first word.
+        assert!(model(true).has_room(b"a b c d e", 42));
+        assert!(!model(true).has_room(b"a b c d e", 43));
+        assert!(model(false).has_room(&[b'x'; 61], -1));
+        assert!(!model(false).has_room(b"", i32::MAX));
+    }
+}

@@ -581,6 +581,19 @@ mod tests {
     }
 
     #[test]
+    fn a_pool_that_was_taken_once_does_not_keep_pace_with_its_pages_and_a_leak_does() {
+        let touched: Vec<u64> = (0..50).map(|round| 1000 + 4096 * round).collect();
+        assert!(!keeps_pace(&[1 << 30; 50], &touched));
+        assert!(keeps_pace(&touched, &touched));
+        // Taken in large pieces, as an allocator does.
+        let pieces: Vec<u64> = (0..50).map(|round| round / 10 * 10 * 4096).collect();
+        assert!(keeps_pace(&pieces, &touched));
+        // What came before the library was warm does not count.
+        let early: Vec<u64> = (0_u64..50).map(|round| 1 << round.min(16)).collect();
+        assert!(!keeps_pace(&early, &touched));
+    }
+
+    #[test]
     fn the_tolerance_is_for_the_whole_growth() {
         let linear: Vec<u64> = (0..50).map(|round| 1000 + round).collect();
         assert_eq!(growth(&linear, 100), None);
