@@ -146,11 +146,14 @@ TEST(Graph, ACapturedStepReadsWhatChangesFromDeviceMemory) {
     cudaGraphExec_t executable = nullptr;
     check(cudaGraphInstantiate(&executable, graph, 0));
     EXPECT_EQ(position.download()[0], 0) << "a captured launch does not run";
+    // This stream waits for no other: what fills device memory elsewhere has to be over.
+    check(cudaDeviceSynchronize());
     check(cudaGraphLaunch(executable, stream));
     check(cudaStreamSynchronize(stream));
     EXPECT_EQ(token.download()[0], 1);
     const DeviceBuffer<float> others(std::vector<float>{7, 5, 1});
     check(cudaMemcpy(logits.get(), others.get(), 3 * sizeof(float), cudaMemcpyDeviceToDevice));
+    check(cudaDeviceSynchronize());
     check(cudaGraphLaunch(executable, stream));
     check(cudaStreamSynchronize(stream));
     EXPECT_EQ(token.download()[0], 0);
