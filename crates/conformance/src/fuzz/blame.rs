@@ -9,10 +9,13 @@ use crate::executor::{ExecutorError, Options};
 use crate::oracle::reference::{Key, KnownText, Texts};
 use crate::oracle::{Finding, id};
 use crate::program::{Call, Handle, Op, Out, Slot, Text};
-use crate::trace::{Observation, Outcome};
+use crate::trace::{Observation, Outcome, Returned, Token};
 
 /// Requirements that say no more than that a good call works.
 const GOOD_CALLS: [&str; 7] = ["DEV-02", "DEV-05", "LOAD-01", "INF-01", "INF-07", "HEALTH-01", "HEALTH-02"];
+
+/// The requirement that a call with too small a buffer loses nothing, a SHOULD.
+const LOSES_NOTHING: &str = "INF-10";
 
 /// The findings of the fault under the requirement that it breaks.
 ///
@@ -26,13 +29,17 @@ pub fn blame(player: &Player, trace: &[Observation], fault: &Fault) -> Result<Ve
         Kind::Invariant if GOOD_CALLS.contains(&fault.main().requirement.as_str()) => {
             refused_before(&trace[..fault.at]).then(|| id("ERR-06"))
         }
+        Kind::Invariant if fault.main().requirement.as_str() == LOSES_NOTHING => kept(player, trace, fault)?,
         Kind::Invariant | Kind::Death => None,
     };
     if let Some(requirement) = better {
         let main = fault.main().clone();
         let at = findings.iter().position(|finding| *finding == main).unwrap_or(0);
         findings[at].requirement = requirement;
-        findings[at].level = requirement.requirement().level;
+        // Whether a refused token is kept stays the library's choice, whatever makes it lose one.
+        if main.requirement.as_str() != LOSES_NOTHING {
+            findings[at].level = requirement.requirement().level;
+        }
         findings.swap(0, at);
     }
     Ok(findings)
@@ -165,6 +172,29 @@ fn text(
         return Ok(Some(id(name)));
     }
     Ok(Some(id(history(trace, &job, fault.at))))
+}
+
+/// A wrong text after a refused buffer: what else the program does, if the job alone keeps what was refused.
+fn kept(
+    player: &Player,
+    trace: &[Observation],
+    fault: &Fault,
+) -> Result<Option<RequirementId>, ExecutorError> {
+    let Some(job) = job(trace, fault.at) else { return Ok(None) };
+    let Some(known) = player.texts().text(&job.key, job.max_tokens) else { return Ok(None) };
+    let given = trace[job.at..fault.at].iter().filter(|one| {
+        let own = one.call().and_then(Call::handle) == Some(Handle::Slot(job.slot));
+        own && one.returned().is_some_and(Returned::is_true)
+    });
+    let piece = known.pieces.get(given.count()).cloned();
+    let found = trace[fault.at].returned().and_then(|returned| returned.text.clone());
+    // The right text with the wrong index is another matter.
+    if found == piece.map(Token::Bytes) {
+        return Ok(None);
+    }
+    let alone = Alone { player, known: &known };
+    let keeps = alone.agrees(&job, job.seed, job.max_tokens, &job.tokens)?;
+    Ok(keeps.then(|| id(history(trace, &job, fault.at))))
 }
 
 fn plain(job: &Job) -> Call {
