@@ -134,14 +134,13 @@ impl Server {
                 self.await_request(served);
                 forked = patiently(|| self.fork());
             }
-            match forked {
+            match &forked {
                 Ok(0) => match session.take() {
                     Some(session) => session.serve(served),
                     None => exit(3),
                 },
                 Err(_) => header.crowded.store(1, Ordering::SeqCst),
-                Ok(pid) => {
-                    header.last.store(pid, Ordering::SeqCst);
+                &Ok(pid) => {
                     header.pid.store(pid, Ordering::SeqCst);
                     let status = self.watch(pid);
                     header.status.store(status, Ordering::SeqCst);
@@ -152,6 +151,7 @@ impl Server {
             let asked = wanted != served;
             if asked {
                 header.leftovers.store(leftovers, Ordering::SeqCst);
+                header.last.store(forked.unwrap_or(0), Ordering::SeqCst);
                 self.keep_excerpt();
             }
             header.pid.store(0, Ordering::SeqCst);

@@ -61,7 +61,7 @@ pub struct Header {
     pub file_limit: AtomicU64,
     /// Its process, which may wait for it before it is asked for; 0 if there is none.
     pub pid: AtomicI32,
-    /// Number of the process that serves or served last; stays when it has ended.
+    /// The process of the session that has ended last; 0 if it had none.
     pub last: AtomicI32,
     /// Number of the last session that has ended and left no process behind.
     pub ended: AtomicU32,
