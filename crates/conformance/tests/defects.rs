@@ -222,7 +222,8 @@ fn every_defect_is_caught_by_its_requirement_and_the_sound_build_by_none() {
                 word = "drawn";
             }
         }
-        let others = match UNSTEADY.contains(&name.as_str()) {
+        // How many programs are drawn hangs on how fast the machine is.
+        let others = match UNSTEADY.contains(&name.as_str()) || word == "drawn" {
             true => format!("{requirement}, others vary"),
             false => run.failing.into_iter().collect::<Vec<_>>().join(", "),
         };
