@@ -16,8 +16,8 @@ report := target/conformance/report$(MODEL:%=-%).json
 PRESET := host
 cuda_sources := $(shell git ls-files 'cuda/*.cpp' 'cuda/*.hpp' 'cuda/*.cu' 'cuda/*.cuh' 'cuda/*.h' 2> /dev/null)
 
-.PHONY: conformance release fetch-smollm2 test self-test self-test-quick steady sweep fuzz-defects fuzz-sound setup bench fmt lint format-check \
-	clippy docs clean contract-check abidiff-table \
+.PHONY: conformance release fetch-smollm2 test self-test self-test-quick steady sweep fuzz-defects fuzz-sound setup bench \
+	fmt lint format-check clippy docs clean contract-check abidiff-table \
 	cuda-toolkit test-cuda test-cuda-host ctest cuda-fmt cuda-format-check cuda-tidy cuda-registers cuda-sanitized \
 	conformance-cuda-host
 

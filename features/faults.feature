@@ -14,7 +14,7 @@ Feature: injected faults
     And a loaded model
     When the host takes all tokens of a job as "usual", unless the fault is there from the start
     And the fault is injected
-    And the host calls cuda_inference_start with max_tokens = fitting as "hit"
+    And the host calls cuda_inference_start with max_tokens = up-to-150 as "hit"
     And the host takes tokens of job "hit" until a call gives none
     Then the call returns false with <code>
 
@@ -38,7 +38,7 @@ Feature: injected faults
     And a loaded model
     When the host takes all tokens of a job with temperature = 1.0, seed = 1 as "usual", unless the fault is there from the start
     And the fault is injected
-    And the host calls cuda_inference_start with temperature = 1.0, seed = 1, max_tokens = fitting as "hit"
+    And the host calls cuda_inference_start with temperature = 1.0, seed = 1, max_tokens = up-to-150 as "hit"
     And the host takes tokens of job "hit" until a call gives none, or it ends
     Then the call returns false with <code>
 
@@ -151,7 +151,7 @@ Feature: injected faults
     And a loaded model
     When the host takes all tokens of a job as "usual", unless the fault is there from the start
     And the fault is injected
-    And the host calls cuda_inference_start with max_tokens = fitting as "hit"
+    And the host calls cuda_inference_start with max_tokens = up-to-150 as "hit"
     And the host takes tokens of job "hit" until a call gives none
     Then the call returns false with <code>
 

@@ -412,9 +412,12 @@ impl Conversation {
     /// that nothing is known of: then the call is to tell.
     pub fn has_room(&self, start: &Call) -> bool {
         let Call::Start { model, prompt: Text::Bytes(prompt), max_tokens, .. } = start else { return true };
-        let state = self.oracle.as_ref().map(Oracle::state);
-        let facts = state.and_then(|state| state.model(*model)?.facts.as_ref());
-        facts.is_none_or(|facts| facts.has_room(prompt, *max_tokens))
+        self.facts_of(*model).is_none_or(|facts| facts.has_room(prompt, *max_tokens))
+    }
+
+    /// What is known of a live model.
+    fn facts_of(&self, model: Handle) -> Option<&ModelFacts> {
+        self.oracle.as_ref()?.state().model(model)?.facts.as_ref()
     }
 
     /// Whether a path is that of the model beyond any device, for a library that is not known to run models of the suite:
@@ -440,15 +443,17 @@ impl Conversation {
         }
     }
 
-    /// Tokens to ask for behind a prompt: as many as the context is sure to have room for, and no more than `most`.
-    ///
-    /// # Errors
-    /// Never in a run.
-    pub fn fitting(&self, prompt: &[u8], most: u32) -> Result<u32, Stop> {
-        let setting = self.setting()?;
-        let Some(model) = setting.model() else { return Ok(most) };
-        let room = model.facts.context_length.saturating_sub(model.facts.most_tokens(prompt));
-        Ok(most.min(u32::try_from(room).unwrap_or(most)).max(1))
+    /// Tokens to ask a model for behind a prompt: as many as its context is sure to have room for, one at least, and no
+    /// more than `most`.
+    pub fn fitting(&self, model: Handle, prompt: &Text, most: i32) -> i32 {
+        let (Some(facts), Text::Bytes(prompt)) = (self.facts_of(model), prompt) else { return most };
+        let room = facts.context_length.saturating_sub(facts.most_tokens(prompt));
+        most.min(i32::try_from(room).unwrap_or(most)).max(1)
+    }
+
+    /// Most tokens that an open job may give; 0 if it is none.
+    pub fn most_tokens_of(&self, job: Handle) -> i32 {
+        self.oracle.as_ref().and_then(|oracle| oracle.state().job(job)).map_or(0, |job| job.max_tokens)
     }
 
     /// Bytes of a buffer that has room for any text of a token.

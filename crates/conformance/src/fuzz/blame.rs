@@ -1,6 +1,8 @@
 //! Which requirement a shrunk failure breaks: where an invariant shows only that something is wrong, what is left in the
 //! program tells what made it so, since no call of it can be dropped.
 
+use std::sync::Arc;
+
 use worker_contract::RequirementId;
 
 use super::judge::{Fault, Kind, Player};
@@ -141,14 +143,20 @@ fn path_of(trace: &[Observation], model: Slot) -> Option<&[u8]> {
     })
 }
 
+/// The job of a call for a token, and the text that it gives alone.
+fn known_job(player: &Player, trace: &[Observation], at: usize) -> Option<(Job, Arc<KnownText>)> {
+    let job = job(trace, at)?;
+    let known = player.texts().text(&job.key, job.max_tokens)?;
+    Some((job, known))
+}
+
 /// A wrong text: the job's own arguments first, then what ran before and beside it.
 fn text(
     player: &Player,
     trace: &[Observation],
     fault: &Fault,
 ) -> Result<Option<RequirementId>, ExecutorError> {
-    let Some(job) = job(trace, fault.at) else { return Ok(None) };
-    let Some(known) = player.texts().text(&job.key, job.max_tokens) else { return Ok(None) };
+    let Some((job, known)) = known_job(player, trace, fault.at) else { return Ok(None) };
     let repeatable = if job.key.is_greedy() { "DET-03" } else { "DET-05" };
     let alone = Alone { player, known: &known };
     // The control itself, once more: a library that differs from process to process needs no further cause.
@@ -180,8 +188,7 @@ fn kept(
     trace: &[Observation],
     fault: &Fault,
 ) -> Result<Option<RequirementId>, ExecutorError> {
-    let Some(job) = job(trace, fault.at) else { return Ok(None) };
-    let Some(known) = player.texts().text(&job.key, job.max_tokens) else { return Ok(None) };
+    let Some((job, known)) = known_job(player, trace, fault.at) else { return Ok(None) };
     let given = trace[job.at..fault.at].iter().filter(|one| {
         let own = one.call().and_then(Call::handle) == Some(Handle::Slot(job.slot));
         own && one.returned().is_some_and(Returned::is_true)

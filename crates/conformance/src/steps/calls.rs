@@ -4,13 +4,15 @@ use cucumber::when;
 use worker_contract::Function;
 
 use super::arguments::{self, Arguments, Value};
-use super::jobs::STRUCK;
 use super::report;
 use crate::conversation::{Conversation, Kind, Step, Stop};
 use crate::executor::MAX_INPUT;
 use crate::program::{Buffer, Call, Device, Guard, Handle, Op, Out, Text};
 use crate::setting::bytes;
 use crate::trace::{Observation, Outcome};
+
+/// Before a number as `max_tokens`: as many as the context has room for, that many at most.
+pub const UP_TO: &str = "up-to-";
 
 #[when(regex = r#"^the host calls (cuda_\w+)(?: with (.+?))?(?: as "(\w+)")?$"#)]
 async fn call(
@@ -164,11 +166,11 @@ fn start(
         }
         Some(other) => return Err(Stop::Broken(format!("{other:?} is no prompt"))),
     };
-    if given.get("max_tokens") == Some(&Value::Word("fitting".to_owned())) {
-        let count = match &prompt {
-            Text::Bytes(bytes) => conversation.fitting(bytes, STRUCK)?,
-            Text::Null => STRUCK,
-        };
+    if let Some(Value::Word(word)) = given.get("max_tokens")
+        && let Some(most) = word.strip_prefix(UP_TO)
+    {
+        let most = most.parse().map_err(|_| Stop::Broken(format!("{word} is no number of tokens")))?;
+        let count = conversation.fitting(model, &prompt, most);
         given.insert("max_tokens".to_owned(), Value::Integer(count.into()));
     }
     Ok(Call::Start {

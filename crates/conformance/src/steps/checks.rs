@@ -127,9 +127,10 @@ async fn at_least(
     b: String,
     requirement: String,
 ) -> Result<(), String> {
-    let facts = conversation.setting.as_ref().map(|setting| setting.facts.clone()).unwrap_or_default();
-    let enough = |a: u64, b: u64| facts.covers(a, b);
-    let step = compare_answers(conversation, (&a, "at least"), &b, named(&requirement), enough);
+    let step = conversation.setting().and_then(|setting| {
+        let enough = |a: u64, b: u64| setting.facts.covers(a, b);
+        compare_answers(conversation, (&a, "at least"), &b, named(&requirement), enough)
+    });
     report(conversation, step)
 }
 

@@ -4,7 +4,7 @@ use cucumber::when;
 use worker_contract::Function;
 
 use super::arguments::{self, Arguments, Value};
-use super::calls::build;
+use super::calls::{UP_TO, build};
 use super::report;
 use crate::conversation::{Conversation, Generation, Kind, Step, Stop};
 use crate::program::{Buffer, Call, Handle, Op, Out};
@@ -21,14 +21,10 @@ async fn generates(
     arguments: String,
     name: String,
 ) -> Result<(), String> {
-    let count = match up_to.is_empty() {
-        true => Ok(count),
-        false => conversation.prompt().and_then(|usual| conversation.fitting(usual.as_bytes(), count)),
-    };
-    let step = match count {
-        Ok(count) => generate(conversation, count, &prompt, &arguments, &name).await,
-        Err(stop) => Err(stop),
-    };
+    let most = if up_to.is_empty() { String::new() } else { format!("max_tokens = {UP_TO}{count}") };
+    let arguments =
+        [most, arguments].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(", ");
+    let step = generate(conversation, count, &prompt, &arguments, &name).await;
     report(conversation, step)
 }
 
@@ -157,7 +153,7 @@ async fn generate(
     Ok(())
 }
 
-/// Starts a job, fetches all its tokens and the end, and frees it.
+/// Starts a job, fetches all its tokens, `count` at most, and the end, and frees it.
 ///
 /// # Errors
 /// [`Stop::Blocked`] if the job does not start or the process dies.
@@ -174,7 +170,7 @@ pub async fn whole_job(
     if given.remove("error_code").is_some() {
         fetch.code = Out::Null;
     }
-    given.insert("max_tokens".to_owned(), Value::Integer(count.into()));
+    given.entry("max_tokens".to_owned()).or_insert(Value::Integer(count.into()));
     let start = build(conversation, Function::InferenceStart, given, Some("whole"))?;
     conversation.need_room(&start)?;
     let result = conversation.need(Kind::Job, "whole")?;

@@ -56,14 +56,13 @@ async fn with_sum(conversation: &mut Conversation, a: String, b: String) -> Resu
 #[then(regex = r"^the process uses at least the sum(?: \[([A-Z0-9]+-\d+)\])?$")]
 async fn at_least_sum(conversation: &mut Conversation, requirement: String) -> Result<(), String> {
     let figures = ["process", "sum"].map(|name| conversation.figures.get(name).copied());
-    let facts = conversation.setting.as_ref().map(|setting| setting.facts.clone()).unwrap_or_default();
     let step = match figures {
-        [Some(process), Some(sum)] => {
-            conversation.judge(named(&requirement), facts.covers(process, sum), || {
+        [Some(process), Some(sum)] => conversation.setting().and_then(|setting| {
+            conversation.judge(named(&requirement), setting.facts.covers(process, sum), || {
                 let expected = format!("at least {sum} bytes, the sum of the models");
                 ("cuda_get_process_vram_usage".to_owned(), expected, format!("{process} bytes"))
             })
-        }
+        }),
         _ => Err(Stop::Blocked("the usage figures were not given".to_owned())),
     };
     report(conversation, step)

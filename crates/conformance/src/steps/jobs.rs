@@ -4,7 +4,7 @@ use cucumber::{given, then, when};
 use worker_contract::{Function, describe_code};
 
 use super::arguments::{self, Arguments, Value};
-use super::calls::{at_least_tokens, build};
+use super::calls::{UP_TO, at_least_tokens, build};
 use super::checks::{difference, named, show};
 use super::generations::{started, whole_job};
 use super::report;
@@ -216,14 +216,15 @@ async fn if_started(conversation: &mut Conversation, job: &str, op: impl FnOnce(
 }
 
 /// Tokens of a job that a fault is to strike: some ask for more memory after many only.
-pub(super) const STRUCK: u32 = 150;
+const STRUCK: u32 = 150;
 
 async fn usual_job(conversation: &mut Conversation, given: &str, name: String) -> Step {
     if conversation.fault_file.is_none() {
         return Ok(());
     }
-    let count = conversation.fitting(conversation.prompt()?.as_bytes(), STRUCK)?;
-    let text = whole_job(conversation, count, arguments::parse(given)?).await?;
+    let mut given = arguments::parse(given)?;
+    given.insert("max_tokens".to_owned(), Value::Word(format!("{UP_TO}{STRUCK}")));
+    let text = whole_job(conversation, STRUCK, given).await?;
     conversation.texts.insert(name, text);
     Ok(())
 }
@@ -233,13 +234,13 @@ async fn usual_job(conversation: &mut Conversation, given: &str, name: String) -
 async fn until_struck(conversation: &mut Conversation, job: &str, may_end: bool) -> Step {
     let result = conversation.need(Kind::Job, job)?;
     let buffer = conversation.buffer()?;
+    let most = conversation.most_tokens_of(result);
     let trace = conversation.run(vec![drain(result, buffer, 2050)]).await?;
     let found = Generation::from_trace(&trace);
-    let whole = conversation.fitting(conversation.prompt()?.as_bytes(), STRUCK)? as usize;
     let ended = conversation
         .texts
         .get("usual")
-        .map_or(may_end, |usual| usual.tokens.len() < whole && *usual == found);
+        .map_or(may_end, |usual| (usual.tokens.len() as i32) < most && *usual == found);
     let why = "the job ended before the fault struck; let the profile inject it earlier".to_owned();
     match ended && found.last_code == Some(0) {
         true if may_end => Err(Stop::OutOfReach(why)),
