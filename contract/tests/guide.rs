@@ -57,7 +57,14 @@ fn compile(fake: &Fake, library: &Path, compiler: &str, standard: &str, language
 /// Build an example of this crate as it is now and tell where it lies.
 fn example(name: &str) -> PathBuf {
     let output = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--offline", "--message-format=json", "--example", name])
+        .args([
+            "build",
+            "--quiet",
+            "--offline",
+            "--message-format=json-render-diagnostics",
+            "--example",
+            name,
+        ])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("cargo runs this test");

@@ -80,7 +80,9 @@ fn root() -> PathBuf {
 /// Builds the CPU reference as this test was built, optimised or not; the files that cargo made.
 fn build(arguments: &[&str]) -> Vec<PathBuf> {
     let mut command = Command::new(env!("CARGO"));
-    command.args(["build", "--package", "worker-mock", "--message-format", "json"]).args(arguments);
+    command
+        .args(["build", "--package", "worker-mock", "--message-format", "json-render-diagnostics"])
+        .args(arguments);
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }

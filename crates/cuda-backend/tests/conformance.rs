@@ -45,7 +45,14 @@ fn suite(library: &Path, profile: &str) -> i32 {
 /// Builds the program of the suite: it runs itself again for its child processes, so that a test cannot stand in.
 fn program(root: &Path) -> PathBuf {
     let output = Command::new(env!("CARGO"))
-        .args(["build", "--package", "worker-conformance", "--bins", "--message-format", "json"])
+        .args([
+            "build",
+            "--package",
+            "worker-conformance",
+            "--bins",
+            "--message-format",
+            "json-render-diagnostics",
+        ])
         .current_dir(root)
         .output()
         .expect("cargo starts");

@@ -36,7 +36,14 @@ pub fn root() -> PathBuf {
 /// Builds the CPU reference: the suite loads it by path, as any library.
 pub fn reference() -> PathBuf {
     let mut command = Command::new(env!("CARGO"));
-    command.args(["build", "--package", "worker-mock", "--lib", "--message-format", "json"]);
+    command.args([
+        "build",
+        "--package",
+        "worker-mock",
+        "--lib",
+        "--message-format",
+        "json-render-diagnostics",
+    ]);
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }
