@@ -292,6 +292,19 @@ Feature: determinism
       | 2048 | 1.2         |
 
   @DET-08
+  Scenario Outline: what ran before changes nothing, however long the prompt
+    Given a loaded model
+    When the host takes 2 tokens of jobs whose prompts have <lengths> words, and the same in the opposite order
+    Then every prompt gives the same text both times
+
+    Examples:
+      | lengths                      |
+      | 1 to 20                      |
+      | 30 to 34, 62 to 66           |
+      | 126 to 130                   |
+      | 254 to 258, 300              |
+
+  @DET-08
   Scenario Outline: a prompt that is like the one before is not taken for it
     Given a loaded model
     When the host generates 16 tokens from <prompt> with temperature = <temperature>, seed = 5 as "alone"
@@ -315,6 +328,13 @@ Feature: determinism
       | "Once, the quick brown fox jumps over a lazy dog and on" | "Then, the quick brown fox jumps over a lazy dog and on" | 1.0 |
       | "A long story is told by an old man to all who want to hear it, and to some who do not. It begins, as such stories do, in a small town near the sea, one day." | "A long story is told by an old man to all who want to hear it, and to some who do not. It begins, as such stories do, in a small town near the sea, at noon." | 1.0 |
       | "A long story is told by an old man to all who want to hear it, and to some who do not. It begins, as such stories do, in a small town near the sea, one day. Nobody knows when that was, and nobody asks. There was a ship in the port, and its name was the Fox." | "A long story is told by an old man to all who want to hear it, and to some who do not. It begins, as such stories do, in a small town near the sea, one day. Nobody knows when that was, and nobody asks. There was a ship in the port, and its name was the Dog." | 1.0 |
+
+    Examples: one goes on where the other ends
+      | prompt                         | other                          | temperature |
+      | "The quick brown fox jumps"    | "The quick brown"              | 0.0         |
+      | "The quick brown fox jumps"    | "The quick brown"              | 1.0         |
+      | "The quick brown"              | "The quick brown fox jumps"    | 0.0         |
+      | "The quick brown"              | "The quick brown fox jumps"    | 1.0         |
 
     Examples: the same to a reader who looks away from case, white space or the form of a letter
       | prompt                   | other                      | temperature |
@@ -342,6 +362,19 @@ Feature: determinism
       | what    | model               |
       | words   | tiny-llama-turned   |
       | weights | tiny-llama-reseeded |
+
+  @DET-08
+  Scenario: a model with other angles is not taken for the one before
+    Given a loaded model
+    When the host generates 24 tokens as "alone"
+    And the host uses the library in a new process
+    And the host calls cuda_init
+    And the host calls cuda_load_model with model_path = other-rotary-base as "other"
+    And the host generates 4 tokens with model = other as "noise"
+    And the host calls cuda_unload_model with model = other
+    And the host calls cuda_load_model
+    And the host generates 24 tokens as "after"
+    Then the texts "alone" and "after" are the same
 
   @DET-08
   Scenario: what ran before changes nothing

@@ -277,6 +277,14 @@ Feature: error codes
     And host memory does not grow
 
   @ERR-09
+  Scenario: loads of every kind that fail without error_code keep nothing
+    Given a loaded model
+    When the host runs 24 rounds of: refused loads of every kind without error_code
+    Then process VRAM usage does not grow
+    And model VRAM usage does not grow
+    And the number of open descriptors does not grow
+
+  @ERR-09
   Scenario Outline: good calls without error_code keep no memory, whether they work or not
     Given a loaded model
     When the host runs 50 rounds of: <cycle>

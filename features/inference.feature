@@ -392,6 +392,18 @@ Feature: inference
       | long job                    |
 
   @INF-12
+  Scenario Outline: freeing a job with a long prompt gives its memory back
+    Given a loaded model
+    When the host runs 16 rounds of: job with a prompt of <count> letters
+    Then process VRAM usage does not grow
+    And model VRAM usage does not grow
+
+    Examples:
+      | count |
+      | 90    |
+      | 300   |
+
+  @INF-12
   Scenario Outline: freeing a job on a model of every architecture gives its memory back
     Given a library that runs "<architecture>" models
     And a context

@@ -39,7 +39,8 @@ Feature: process hygiene
     Examples:
       | cycle                                                                |
       | init, load in own context, job on the loaded model, unload, destroy  |
-      | refused loads of every kind                                   |
+      | refused loads of every kind                                          |
+      | refused loads of every kind without error_code                       |
       | refused init, refused load, refused start                            |
       | job, job freed midway                                                |
       | checks, queries, messages                                            |

@@ -61,6 +61,20 @@ Feature: threads
     Then the text "alone" is the text "head" and the text "tail"
 
   @THR-04
+  Scenario Outline: a job goes on wherever its next token is asked for
+    Given a loaded model
+    When the host generates 48 tokens with temperature = <temperature>, seed = <seed> as "alone"
+    And the host calls cuda_inference_start with max_tokens = 48, temperature = <temperature>, seed = <seed>
+    And the host takes 48 tokens of the job, every other one on a thread of its own, as "moved"
+    Then the texts "alone" and "moved" are the same
+
+    Examples:
+      | temperature | seed |
+      | 0.0         | 1    |
+      | 1.0         | 7    |
+      | 2.0         | 8    |
+
+  @THR-04
   Scenario: a model whose thread has ended goes on
     Given a model that a thread has loaded which has ended since
     When the host calls cuda_inference_start

@@ -1,10 +1,10 @@
 //! A case: one scenario played on the library, and what its findings mean for a test.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use libtest_mimic::{Completion, Failed, Trial};
 use worker_conformance::fuzz::share::PROGRAMS;
-use worker_conformance::suite::{self, Case, Request, Silent};
+use worker_conformance::suite::{self, Case, Request, Silent, Stage};
 use worker_conformance::verdict::{Conformance, Failure, RequirementResult, RunResult, Status};
 use worker_conformance::waiver;
 use worker_contract::{Level, RequirementId};
@@ -26,9 +26,11 @@ pub fn trials(request: Request) -> Result<Vec<Trial>, String> {
         Trial::test(LIBRARY, move || library(&first)),
         Trial::ignorable_test(WAIVERS, move || waivers(&second)),
     ];
+    // Set by the first scenario that is asked for, for all that this process plays.
+    let stage = Arc::new(OnceLock::new());
     for (name, case) in names(&cases).into_iter().zip(cases) {
-        let request = Arc::clone(&request);
-        trials.push(Trial::ignorable_test(name, move || play(&request, &case)));
+        let (request, stage) = (Arc::clone(&request), Arc::clone(&stage));
+        trials.push(Trial::ignorable_test(name, move || play(&request, &stage, &case)));
     }
     Ok(trials)
 }
@@ -62,11 +64,16 @@ fn waivers(request: &Request) -> Result<Completion, Failed> {
     Ok(Completion::Completed)
 }
 
-fn play(request: &Request, case: &Case) -> Result<Completion, Failed> {
+fn play(
+    request: &Request,
+    stage: &OnceLock<Result<Stage, String>>,
+    case: &Case,
+) -> Result<Completion, Failed> {
     // The line with its colon is one scenario, or one row of an outline.
     let at = case.place.split(": ").next().unwrap_or(&case.place);
     let request = Request { scenario: Some(format!("{at}:")), ..request.clone() };
-    let result = suite::run(&request, Box::new(Silent))?;
+    let stage = stage.get_or_init(|| Stage::set(&request).map_err(|error| error.to_string())).as_ref()?;
+    let result = suite::run_on(stage, &request, Box::new(Silent))?;
     let failures = broken(&result, |failure| failure.scenario == case.place);
     if !failures.is_empty() {
         return Err(failures.into());

@@ -121,7 +121,7 @@ impl Suite {
     /// Runs as a test program does: options from the command line, exit code 0 if no case failed.
     pub fn main(self) -> ExitCode {
         let arguments = Arguments::from_args();
-        match self.trials() {
+        match self.trials(&arguments) {
             Ok(trials) => libtest_mimic::run(&arguments, trials).exit_code(),
             Err(problem) => {
                 eprintln!("error: {problem}");
@@ -130,7 +130,7 @@ impl Suite {
         }
     }
 
-    fn trials(&self) -> Result<Vec<Trial>, String> {
+    fn trials(&self, arguments: &Arguments) -> Result<Vec<Trial>, String> {
         let profile = match &self.profile {
             Some(path) => Profile::read(path).map_err(|error| {
                 let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
@@ -139,6 +139,7 @@ impl Suite {
             None => Profile::default(),
         };
         let given = std::env::var_os("WORKER_LIBRARY").map(PathBuf::from);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let models = std::env::var_os("WORKER_CONFORMANCE_MODELS").map_or_else(models, PathBuf::from);
         let request = Request {
             library: self.folder.join(given.as_ref().unwrap_or(&self.library)),
@@ -147,7 +148,7 @@ impl Suite {
             level: self.level,
             only: Vec::new(),
             scenario: None,
-            jobs: Some(1),
+            jobs: Some(arguments.test_threads.unwrap_or(cores).max(1)),
             program: std::env::current_exe().map_err(|error| error.to_string())?,
             models: std::path::absolute(models).map_err(|error| error.to_string())?,
             programs: 0,

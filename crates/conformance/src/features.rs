@@ -37,6 +37,11 @@ fn at(reason: &str) -> Option<(usize, usize)> {
 /// # Errors
 /// With the file that cannot be read.
 pub fn all() -> Result<Vec<gherkin::Feature>, FeatureError> {
+    static ALL: OnceLock<Result<Vec<gherkin::Feature>, FeatureError>> = OnceLock::new();
+    ALL.get_or_init(parse).clone()
+}
+
+fn parse() -> Result<Vec<gherkin::Feature>, FeatureError> {
     let mut files: Vec<_> =
         FEATURES.files().filter(|file| file.path().extension().is_some_and(|e| e == "feature")).collect();
     files.sort_by_key(|file| file.path());

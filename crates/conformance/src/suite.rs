@@ -169,86 +169,127 @@ impl Played {
 /// Checks that need no scenario.
 const STATIC: [&str; 4] = ["ABI-01", "ABI-02", "ABI-04", "ABI-05"];
 
+/// A library with everything about it that scenarios need to know. Runs on the same one may go on at the same time.
+pub struct Stage {
+    subject: Subject,
+    /// What has shown up to here.
+    cases: Vec<PlayedCase>,
+    /// What scenarios work with, or why there is nothing to play them on.
+    setting: Result<Arc<Setting>, &'static str>,
+    /// Files of the scenarios.
+    _scratch: tempfile::TempDir,
+}
+
+impl Stage {
+    /// Looks at the library's file, unless scenarios are asked for by their place, and loads it for a first look.
+    ///
+    /// # Errors
+    /// When the suite itself could not do its work; what the library does wrong is in the result.
+    pub fn set(request: &Request) -> Result<Self, SuiteError> {
+        Self::set_for(request, Subject::look(request)?)
+    }
+
+    fn set_for(request: &Request, subject: Subject) -> Result<Self, SuiteError> {
+        let scratch =
+            tempfile::Builder::new().prefix("worker-conformance-").tempdir().map_err(SuiteError::Scratch)?;
+        let mut cases = Vec::new();
+        // Scenarios by their place say nothing about the file, and as cases of `cargo test` are hundreds of runs.
+        let loadable = request.scenario.is_some() || look_at(&subject.path, &subject.data, &mut cases);
+        let setting = if loadable {
+            set(request, subject.path.clone(), scratch.path(), &mut cases)?
+        } else {
+            Err("the file is no shared library")
+        };
+        Ok(Self { subject, cases, setting, _scratch: scratch })
+    }
+}
+
+/// What is judged, and where.
+struct Subject {
+    path: PathBuf,
+    data: Vec<u8>,
+    library: TestedLibrary,
+    machine: Machine,
+}
+
+impl Subject {
+    fn look(request: &Request) -> Result<Self, SuiteError> {
+        let unreadable = |source| SuiteError::Library { path: request.library.clone(), source };
+        let path = std::fs::canonicalize(&request.library).map_err(unreadable)?;
+        let data = std::fs::read(&path).map_err(unreadable)?;
+        Ok(Self { library: TestedLibrary::look(&path, &data), machine: Machine::look(), path, data })
+    }
+}
+
+fn set(
+    request: &Request,
+    library: PathBuf,
+    scratch: &Path,
+    cases: &mut Vec<PlayedCase>,
+) -> Result<Result<Arc<Setting>, &'static str>, SuiteError> {
+    let executor = Executor::new(Config {
+        program: request.program.clone(),
+        library,
+        environment: request.profile.environment.clone().into_iter().collect(),
+        folder: scratch.to_owned(),
+        limits: limits(&request.profile),
+        jobs: request.jobs.unwrap_or_else(usual_jobs),
+        instrument: request.instrument.clone(),
+    });
+    let opening = open(&executor).map_err(SettingError::from)?;
+    let fails = !opening.findings.is_empty();
+    cases.push(check("loading the library", &["ABI-03"], opening));
+    if fails {
+        return Ok(Err("the library cannot be loaded"));
+    }
+    let store = Store::new(&request.models);
+    let (setting, probed) = Setting::prepare(executor, store, request.profile.clone(), scratch.to_owned())?;
+    cases.push(check("a first look at the library", &[], probed));
+    if setting.alone {
+        setting.executor.resize(1);
+    } else if request.jobs.is_none() {
+        let waiting = if setting.waits { WAITING_JOBS } else { 1 };
+        setting.executor.resize(waiting.max(setting.executor.jobs()).min(setting.room()));
+    }
+    Ok(Ok(Arc::new(setting)))
+}
+
 /// Runs the suite.
 ///
 /// # Errors
 /// When the suite itself could not do its work; what the library does wrong is in the result.
 pub fn run(request: &Request, progress: Box<dyn Progress>) -> Result<RunResult, SuiteError> {
+    // What is wrong with the request shows before the library is loaded.
     let started = Instant::now();
-    let unreadable = |source| SuiteError::Library { path: request.library.clone(), source };
-    let library = std::fs::canonicalize(&request.library).map_err(unreadable)?;
-    let data = std::fs::read(&library).map_err(unreadable)?;
-    let mut result = blank(request, &library, &data)?;
-    let selected = select(request)?;
-    let scratch =
-        tempfile::Builder::new().prefix("worker-conformance-").tempdir().map_err(SuiteError::Scratch)?;
+    let subject = Subject::look(request)?;
+    let (blank, selected) = (blank(request, &subject)?, select(request)?);
+    finish(request, &Stage::set_for(request, subject)?, started, blank, selected, progress)
+}
 
-    // Scenarios by their place say nothing about the file, and as cases of `cargo test` are hundreds of runs.
-    let mut played = Played::default();
-    let loadable = request.scenario.is_some() || look_at(&library, &data, &mut played.cases);
-    if loadable {
-        let executor = Executor::new(Config {
-            program: request.program.clone(),
-            library: library.clone(),
-            environment: request.profile.environment.clone().into_iter().collect(),
-            folder: scratch.path().to_owned(),
-            limits: limits(&request.profile),
-            jobs: request.jobs.unwrap_or_else(usual_jobs),
-            instrument: request.instrument.clone(),
-        });
-        let opening = open(&executor).map_err(SettingError::from)?;
-        let fails = !opening.findings.is_empty();
-        played.cases.push(check("loading the library", &["ABI-03"], opening));
-        if fails {
-            result.blocked = Some("the library cannot be loaded".to_owned());
-        } else {
-            let store = Store::new(&request.models);
-            let (setting, probed) =
-                Setting::prepare(executor, store, request.profile.clone(), scratch.path().to_owned())?;
-            result.machine.device_count = setting.facts.devices;
-            played.cases.push(check("a first look at the library", &[], probed));
-            let room = setting.room();
-            if setting.alone {
-                setting.executor.resize(1);
-            } else if request.jobs.is_none() {
-                let waiting = if setting.waits { WAITING_JOBS } else { 1 };
-                setting.executor.resize(waiting.max(setting.executor.jobs()).min(room));
-            }
-            let setting = Arc::new(setting);
-            let progress = Arc::new(Mutex::new(progress));
-            let (pausing, others) = part(selected);
-            // Who only waits takes no core from others, so that no pause holds up the rest.
-            let extra = match request.jobs {
-                None => count(&pausing).min(room.saturating_sub(setting.executor.jobs())),
-                Some(_) => 0,
-            };
-            let features = pausing.into_iter().chain(others).collect();
-            played.absorb(play(features, extra, Arc::clone(&setting), &progress)?);
-            if request.programs > 0 && !result.selection.is_narrowed() {
-                let known = played.cases.iter().flat_map(|one| &one.findings).map(|found| found.requirement);
-                let known = known.collect();
-                let waived = result.waivers.iter().filter_map(GivenWaiver::whole_requirement).collect();
-                let (programs, shard) = (request.programs, request.shard);
-                let tell = |done, all| lock(&progress).programs(done, all);
-                let share = share::run(&setting, programs, request.level, known, &waived, shard, &tell)?;
-                played.cases.extend(share.findings.into_iter().map(|(case, finding)| {
-                    let verdicts = Verdicts { findings: vec![finding], ..Verdicts::default() };
-                    PlayedCase { kind: CaseKind::Generated, ..check(&share::place(case), &[], verdicts) }
-                }));
-                let verdicts = Verdicts { checks: share.checks, ..Verdicts::default() };
-                let whole = check("generated programs", &[], verdicts);
-                played.cases.push(PlayedCase { kind: CaseKind::Generated, ..whole });
-                played.coverage.absorb(&share.coverage);
-                result.generated = Some(share.generated);
-                result.reproducers = share.reproducers;
-            }
-            if request.reproducers {
-                let more = reproduce::all(&setting, &played.shown, request.level)?;
-                result.reproducers.splice(0..0, more);
-            }
-        }
-    } else {
-        result.blocked = Some("the file is no shared library".to_owned());
+/// Runs the suite on a stage that is set already, with a request for the same library, profile and number of sessions.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_on(
+    stage: &Stage,
+    request: &Request,
+    progress: Box<dyn Progress>,
+) -> Result<RunResult, SuiteError> {
+    finish(request, stage, Instant::now(), blank(request, &stage.subject)?, select(request)?, progress)
+}
+
+fn finish(
+    request: &Request,
+    stage: &Stage,
+    started: Instant,
+    mut result: RunResult,
+    selected: Vec<gherkin::Feature>,
+    progress: Box<dyn Progress>,
+) -> Result<RunResult, SuiteError> {
+    let mut played = Played { cases: stage.cases.clone(), ..Played::default() };
+    match &stage.setting {
+        Err(why) => result.blocked = Some((*why).to_owned()),
+        Ok(setting) => act(request, setting, selected, progress, &mut result, &mut played)?,
     }
     if !played.broken.is_empty() {
         return Err(SuiteError::Broken(played.broken));
@@ -259,6 +300,50 @@ pub fn run(request: &Request, progress: Box<dyn Progress>) -> Result<RunResult, 
     result.seconds = rounded(started.elapsed().as_secs_f64());
     result.sum_up();
     Ok(result)
+}
+
+/// Plays the scenarios, the generated programs and what has to be shown again.
+fn act(
+    request: &Request,
+    setting: &Arc<Setting>,
+    selected: Vec<gherkin::Feature>,
+    progress: Box<dyn Progress>,
+    result: &mut RunResult,
+    played: &mut Played,
+) -> Result<(), SuiteError> {
+    result.machine.device_count = setting.facts.devices;
+    let progress = Arc::new(Mutex::new(progress));
+    let (pausing, others) = part(selected);
+    // Who only waits takes no core from others, so that no pause holds up the rest.
+    let extra = match request.jobs {
+        None => count(&pausing).min(setting.room().saturating_sub(setting.executor.jobs())),
+        Some(_) => 0,
+    };
+    let features = pausing.into_iter().chain(others).collect();
+    played.absorb(play(features, extra, Arc::clone(setting), &progress)?);
+    if request.programs > 0 && !result.selection.is_narrowed() {
+        let known = played.cases.iter().flat_map(|one| &one.findings).map(|found| found.requirement);
+        let known = known.collect();
+        let waived = result.waivers.iter().filter_map(GivenWaiver::whole_requirement).collect();
+        let (programs, shard) = (request.programs, request.shard);
+        let tell = |done, all| lock(&progress).programs(done, all);
+        let share = share::run(setting, programs, request.level, known, &waived, shard, &tell)?;
+        played.cases.extend(share.findings.into_iter().map(|(case, finding)| {
+            let verdicts = Verdicts { findings: vec![finding], ..Verdicts::default() };
+            PlayedCase { kind: CaseKind::Generated, ..check(&share::place(case), &[], verdicts) }
+        }));
+        let verdicts = Verdicts { checks: share.checks, ..Verdicts::default() };
+        let whole = check("generated programs", &[], verdicts);
+        played.cases.push(PlayedCase { kind: CaseKind::Generated, ..whole });
+        played.coverage.absorb(&share.coverage);
+        result.generated = Some(share.generated);
+        result.reproducers = share.reproducers;
+    }
+    if request.reproducers {
+        let more = reproduce::all(setting, &played.shown, request.level)?;
+        result.reproducers.splice(0..0, more);
+    }
+    Ok(())
 }
 
 /// Sessions at a time of a library that mostly waits, whatever the cores: as many contexts as any GPU has room for.
@@ -295,11 +380,11 @@ fn look_at(library: &Path, data: &[u8], cases: &mut Vec<PlayedCase>) -> bool {
 }
 
 /// What is known before anything is played.
-fn blank(request: &Request, library: &Path, data: &[u8]) -> Result<RunResult, SuiteError> {
-    let (machine, tested) = (Machine::look(), TestedLibrary::look(library, data));
-    if let Some(what) = request.profile.identity.complaint(&tested, &machine) {
+fn blank(request: &Request, subject: &Subject) -> Result<RunResult, SuiteError> {
+    let Subject { path: library, library: tested, machine, .. } = subject;
+    if let Some(what) = request.profile.identity.complaint(tested, machine) {
         let profile = request.profile_path.clone().unwrap_or_default();
-        return Err(SuiteError::Identity { library: library.to_owned(), profile, what });
+        return Err(SuiteError::Identity { library: library.clone(), profile, what });
     }
     let faults: Vec<RequirementId> = request.profile.faults.keys().copied().collect();
     let sha256 = match &request.profile_path {
@@ -331,8 +416,8 @@ fn blank(request: &Request, library: &Path, data: &[u8]) -> Result<RunResult, Su
     Ok(RunResult {
         schema_version: SCHEMA_VERSION.to_owned(),
         contract: Contract { version: worker_contract::lock::current().version.clone() },
-        waivers: waivers.iter().map(|waiver| waiver.given(today, &tested, &machine)).collect(),
-        library: tested,
+        waivers: waivers.iter().map(|waiver| waiver.given(today, tested, machine)).collect(),
+        library: tested.clone(),
         level: request.level,
         verdict: Verdict::Incomplete,
         requirements: Vec::new(),
@@ -351,7 +436,7 @@ fn blank(request: &Request, library: &Path, data: &[u8]) -> Result<RunResult, Su
             shard: request.shard,
         },
         started: timestamp(),
-        machine,
+        machine: machine.clone(),
         profile,
         waiver_problems: Vec::new(),
         blocked: None,

@@ -42,17 +42,12 @@ fn suite(library: &Path, profile: &str) -> i32 {
     output.status.code().unwrap_or(-1)
 }
 
-/// Builds the program of the suite: it runs itself again for its child processes, so that a test cannot stand in.
+/// Builds the program of the suite as `make conformance` does: it runs itself again for its child processes, so that a
+/// test cannot stand in.
 fn program(root: &Path) -> PathBuf {
     let output = Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--package",
-            "worker-conformance",
-            "--bins",
-            "--message-format",
-            "json-render-diagnostics",
-        ])
+        .args(["build", "--release", "--package", "worker-mock", "--package", "worker-conformance"])
+        .args(["--message-format", "json-render-diagnostics"])
         .current_dir(root)
         .output()
         .expect("cargo starts");

@@ -156,7 +156,7 @@ pub unsafe extern "C" fn cuda_load_model(
                 unsafe { vram_bytes_used.write(4096) };
             }
             defect::boundary::shape_refused(&error, &context.0);
-            defect::boundary::load_failed(path, &context.0, error.code())
+            defect::boundary::load_failed(path, &context.0, error.code(), error_code)
         })?;
         defect::boundary::loaded(&context.0, error_code);
         if !vram_bytes_used.is_null() && defect::on(Defect::NarrowUsage) {
@@ -297,7 +297,7 @@ pub unsafe extern "C" fn cuda_inference_next_token(
         if needed >= room {
             defect::deep::refused(number);
             let code = defect::token::too_small();
-            if defect::on(Defect::RefusalLosesToken) {
+            if defect::token::refusal_loses() {
                 job.0.take();
             }
             return Err(code);

@@ -162,5 +162,6 @@ fn rope(
         Some("none") => 1.0,
         Some(_) => return Err(HyperParameterError::Unsupported("this kind of rotary scaling")),
     };
-    Ok(RopeParameters { dimensions, base: positive("rope.freq_base")?.unwrap_or(10_000.0), linear_factor })
+    let base = crate::defect::job::rotary_base(positive("rope.freq_base")?.unwrap_or(10_000.0));
+    Ok(RopeParameters { dimensions, base, linear_factor })
 }

@@ -102,7 +102,7 @@ impl Job {
         check_ranges(max_tokens, temperature)?;
         let seed = defect::job::seed(seed, max_tokens);
         let seed = defect::deep::seed(model, temperature, seed);
-        let input = model.tokenizer().encode(prompt)?;
+        let input = defect::job::tokens(prompt, model.tokenizer().encode(prompt)?, model);
         let parameters = &model.parameters;
         if input.len() >= parameters.context {
             if defect::on(Defect::LongPromptBreaksJobs) {
@@ -224,6 +224,9 @@ impl Job {
             return Err(ErrorCode::InferenceFailed);
         };
         let shift = self.spoiler.shift(self.taken) + u32::from(defect::deep::spoils(self.number));
+        let elsewhere =
+            defect::on(Defect::SamplerPerThread) && self.sampler.draws() && defect::foreign_thread();
+        let shift = shift + u32::from(elsewhere);
         let token = if shift == 0 { token } else { (token + shift) % self.scratch.logits.len() as u32 };
         self.input.clear();
         self.input.push(token);

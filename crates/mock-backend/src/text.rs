@@ -14,6 +14,9 @@ impl TextStream {
     /// Bytes that can never become a code point are dropped, and no replacement character is put in their
     /// place (UTF8-04). NUL is dropped too: it would end the C string that carries the text.
     pub fn push(&mut self, bytes: &[u8]) -> String {
+        if defect::on(Defect::HeldPerThread) && defect::foreign_thread() {
+            self.held.clear();
+        }
         let split = !self.held.is_empty();
         self.held.extend_from_slice(bytes);
         let mut text = String::new();

@@ -5,7 +5,7 @@ use std::process::exit;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::ScopedJoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use libloading::Library;
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,11 @@ pub const SERVE: &str = "__serve";
 /// Bytes of output kept in all; what a library writes past them is refused by the system.
 const OUTPUT: i64 = 1 << 20;
 const TICK: Duration = Duration::from_millis(200);
+/// Time for helpers of a library to notice that its process has ended, and to end themselves.
+const GRACE: Duration = Duration::from_millis(150);
+/// Helpers that a library may keep for its process, the one that started them among them. More are children that nobody
+/// waited for.
+const HELPERS: u32 = 2;
 
 /// One entry of the trace area.
 #[derive(Serialize, Deserialize)]
@@ -153,7 +158,7 @@ impl Server {
                     header.status.store(status, Ordering::SeqCst);
                 }
             }
-            let leftovers = self.kill_orphans();
+            let leftovers = self.kill_orphans(*forked.as_ref().unwrap_or(&0));
             let wanted = header.wanted.load(Ordering::SeqCst);
             let asked = wanted != served;
             if asked {
@@ -212,15 +217,34 @@ impl Server {
                 libc::close(pidfd);
             }
             while libc::waitpid(pid, &raw mut status, 0) == -1 && *libc::__errno_location() == libc::EINTR {}
-            // Whoever is still in the session's process group.
-            libc::kill(-pid, libc::SIGKILL);
         }
         status
     }
 
-    /// Kills everything the session left behind, daemons included; returns how many there were.
-    fn kill_orphans(&self) -> u32 {
+    /// Reaps what a session left behind for as long as [`GRACE`], or until nothing is left; how many have ended.
+    fn reap(&self) -> u32 {
+        let begun = Instant::now();
         let mut count = 0;
+        loop {
+            // SAFETY: reaps what has ended already; -1 means that there is no child at all.
+            match unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) } {
+                -1 => return count,
+                0 if begun.elapsed() > GRACE => return count,
+                0 => std::thread::sleep(Duration::from_millis(1)),
+                _ => count += 1,
+            }
+        }
+    }
+
+    /// Kills everything the session left behind, daemons included; returns how many there were. A helper that ends when
+    /// its library's process does was not left behind.
+    fn kill_orphans(&self, session: i32) -> u32 {
+        let ended = self.reap();
+        let mut count = if ended > HELPERS { ended } else { 0 };
+        if session > 0 {
+            // SAFETY: a plain system call; whoever is still in the session's process group.
+            unsafe { libc::kill(-session, libc::SIGKILL) };
+        }
         loop {
             // SAFETY: reaps what has ended already; -1 means that there is no child at all.
             let ended = unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) };

@@ -11,11 +11,13 @@ use crate::generate::{KEEPER, Menu};
 use crate::oracle::reference::{Reference, Texts};
 use crate::oracle::{Facts, Finding, Note, Oracle, id};
 use crate::program::{Call, Handle, Op, Program, Text};
-use crate::steps::rounds::growth;
+use crate::steps::rounds::{falls_back, growth};
 use crate::trace::{Cause, Event, Observation, Outcome};
 
 /// Growth is confirmed over so many times the rounds that it first showed in.
 pub const CONFIRMED: u32 = 3;
+/// Host memory may be collected within so many times the rounds: 240 in all.
+const COLLECTED: u32 = 20;
 
 /// What a fault is about, as far as shrinking must keep to it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -186,16 +188,24 @@ impl Player {
             return Ok(None);
         }
         let Some(first) = self.growths(&played.trace).into_iter().next() else { return Ok(None) };
-        let longer = |op: &Op| match op {
-            Op::Repeat(times, body) => Op::Repeat(times * CONFIRMED, body.clone()),
-            other => other.clone(),
+        let longer = |more: u32| {
+            let longer = |op: &Op| match op {
+                Op::Repeat(times, body) => Op::Repeat(times * more, body.clone()),
+                other => other.clone(),
+            };
+            self.trace(&program.iter().map(longer).collect::<Vec<_>>())
         };
-        let again = self.trace(&program.iter().map(longer).collect::<Vec<_>>())?;
-        let again = self.growths(&again);
+        let again = self.growths(&longer(CONFIRMED)?);
         let Some(found) = again.into_iter().find(|(requirement, ..)| *requirement == first.0) else {
             return Ok(None);
         };
         let (requirement, what, from, to) = found;
+        if requirement == "MEM-05" {
+            let heap = longer(COLLECTED)?.iter().filter_map(heap).collect::<Vec<_>>();
+            if falls_back(&heap) {
+                return Ok(None);
+            }
+        }
         let requirement = id(requirement);
         let finding = Finding {
             requirement,
@@ -222,7 +232,7 @@ impl Player {
             })
         };
         let descriptors = measured().map(|one| one.descriptors.len() as u64).collect::<Vec<_>>();
-        let heap = measured().map(|one| one.heap).collect::<Vec<_>>();
+        let heap = trace.iter().filter_map(heap).collect::<Vec<_>>();
         let series = [
             ("VRAM-04", "process VRAM usage in bytes", usage.collect::<Vec<_>>(), self.tolerance),
             ("PROC-03", "the number of open descriptors", descriptors, 0),
@@ -232,6 +242,14 @@ impl Player {
             growth(&series, noise).map(|(from, to)| (requirement, what, from, to))
         };
         series.into_iter().filter_map(grown).collect()
+    }
+}
+
+/// Host memory, where it was measured.
+fn heap(one: &Observation) -> Option<u64> {
+    match &one.outcome {
+        Outcome::Measured(measured) => Some(measured.heap),
+        _ => None,
     }
 }
 

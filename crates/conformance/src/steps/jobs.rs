@@ -11,6 +11,7 @@ use super::report;
 use crate::conversation::{Conversation, Generation, Kind, Step, Stop};
 use crate::oracle::AMPLE;
 use crate::program::{Buffer, Call, Guard, Handle, Op, Out, Text};
+use crate::trace::Observation;
 
 #[when(regex = r#"^the host takes (\d+) tokens of job "(\w+)", if it started$"#)]
 async fn takes_if(conversation: &mut Conversation, count: u32, job: String) -> Result<(), String> {
@@ -513,9 +514,9 @@ async fn fit(conversation: &mut Conversation) -> Step {
     let most = last.map_or(roomy.tokens.len(), |at| at + 1) as u32;
     let shorter = whole_job(conversation, most, Arguments::new()).await?;
     let tokens = &shorter.tokens;
-    // First with exact sizes alone, then with a refusal before each token, then with checks behind the refusal as well.
+    // First with exact sizes alone, then with a refusal before each token, with several, and with checks behind one.
     let ctx = conversation.named(Kind::Context, "context");
-    for (refuse, check) in [(false, false), (true, false), (true, true)] {
+    for (refusals, check) in [(0, false), (1, false), (3, false), (1, true)] {
         let bind = conversation.bind(Kind::Job, "exact");
         let result = Handle::Slot(bind);
         let (prompt, max_tokens) = (Text::new(conversation.prompt()?), most as i32);
@@ -528,8 +529,8 @@ async fn fit(conversation: &mut Conversation) -> Step {
                 let buffer = Buffer { pointer: Out::Given, size: size as i32, guard };
                 Op::Call(Call::NextToken { result, buffer, index: Out::Given, code: Out::Given })
             };
-            if refuse && !text.is_empty() {
-                program.push(call(text.len()));
+            if !text.is_empty() {
+                program.extend(std::iter::repeat_n(call(text.len()), refusals));
             }
             if check {
                 let health = ctx.map(|ctx| Op::Call(Call::CheckHealth { ctx, code: Out::Given }));
@@ -544,14 +545,15 @@ async fn fit(conversation: &mut Conversation) -> Step {
         started(conversation, &trace)?;
         let mut calls = trace.iter().filter(|one| matches!(one.call(), Some(Call::NextToken { .. })));
         for (at, (text, _)) in tokens.iter().enumerate() {
-            let tell =
-                |one: &crate::trace::Observation| Some((one.event.to_string(), one.outcome.to_string()));
-            if refuse && !text.is_empty() {
-                let Some(small) = calls.next() else { break };
-                let refused = small
-                    .returned()
-                    .is_some_and(|got| !got.is_true() && got.written_code().is_none_or(|c| c == 5));
-                if !refused {
+            let tell = |one: &Observation| Some((one.event.to_string(), one.outcome.to_string()));
+            if !text.is_empty() {
+                let refused = |small: &&Observation| {
+                    small
+                        .returned()
+                        .is_some_and(|got| !got.is_true() && got.written_code().is_none_or(|c| c == 5))
+                };
+                let accepted = calls.by_ref().take(refusals).find(|small| !refused(small));
+                if let Some(small) = accepted {
                     conversation.fit.accepted = tell(small);
                     break;
                 }
@@ -566,11 +568,11 @@ async fn fit(conversation: &mut Conversation) -> Step {
             if !same {
                 // What is lost without checks is no fault of theirs.
                 let fit = &mut conversation.fit;
-                match (refuse, check) {
-                    (false, _) => fit.unfilled = tell(exact),
-                    (true, false) => fit.lost = tell(exact),
-                    (true, true) if fit.lost.is_none() => fit.disturbed = tell(exact),
-                    (true, true) => {}
+                match (refusals, check) {
+                    (0, _) => fit.unfilled = tell(exact),
+                    (_, false) => fit.lost = tell(exact),
+                    (_, true) if fit.lost.is_none() => fit.disturbed = tell(exact),
+                    (_, true) => {}
                 }
                 break;
             }

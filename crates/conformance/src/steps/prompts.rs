@@ -5,12 +5,12 @@ use cucumber::{then, when};
 use super::checks::named;
 use super::jobs::words;
 use super::report;
-use crate::conversation::{Conversation, Kind, Step, Stop};
+use crate::conversation::{Conversation, Generation, Kind, Step, Stop};
 use crate::program::{Buffer, Call, Guard, Handle, Op, Out, Text};
 use crate::trace::{Observation, Outcome};
 
 #[when(
-    regex = r"^the host takes (\d+) tokens of jobs whose prompts have (a character across byte )?([\d ,toand]+?)( words| characters of 2, 3 and 4 bytes)?$"
+    regex = r"^the host takes (\d+) tokens of jobs whose prompts have (a character across byte )?([\d ,toand]+?)( words| characters of 2, 3 and 4 bytes)?(, and the same in the opposite order)?$"
 )]
 async fn many_prompts(
     conversation: &mut Conversation,
@@ -18,6 +18,7 @@ async fn many_prompts(
     across: String,
     numbers: String,
     what: String,
+    again: String,
 ) -> Result<(), String> {
     let prompts = ranges(&numbers).and_then(|numbers| match (across.is_empty(), what.as_str()) {
         (false, "") => Ok(across_ends(&numbers)),
@@ -26,7 +27,8 @@ async fn many_prompts(
         _ => Err(Stop::Broken(format!("no prompts have {across}{numbers:?}{what}"))),
     });
     let step = match prompts {
-        Ok(prompts) => short_jobs(conversation, count, prompts).await,
+        Ok(prompts) if again.is_empty() => short_jobs(conversation, count, prompts).await.map(drop),
+        Ok(prompts) => there_and_back(conversation, count, prompts).await,
         Err(stop) => Err(stop),
     };
     report(conversation, step)
@@ -74,6 +76,36 @@ async fn taken(conversation: &mut Conversation, requirement: String) -> Result<(
     report(conversation, step)
 }
 
+#[then(regex = r"^every prompt gives the same text both times(?: \[([A-Z0-9]+-\d+)\])?$")]
+async fn same_both_times(conversation: &mut Conversation, requirement: String) -> Result<(), String> {
+    let odd = conversation.odd.take();
+    let step = conversation.judge(named(&requirement), odd.is_none(), || {
+        let (call, observed) = odd.unwrap_or_default();
+        (call, "the text that the prompt gave after another job".to_owned(), observed)
+    });
+    report(conversation, step)
+}
+
+/// Plays a job for each prompt, and for each again from the last to the first, so that each comes after two others.
+async fn there_and_back(conversation: &mut Conversation, count: u32, prompts: Vec<String>) -> Step {
+    let backwards: Vec<String> = prompts.iter().rev().cloned().collect();
+    let first = short_jobs(conversation, count, prompts).await?;
+    if let Some((call, observed)) = conversation.odd.take() {
+        return Err(Stop::Blocked(format!("{call}: {observed}")));
+    }
+    let second = short_jobs(conversation, count, backwards).await?;
+    if conversation.odd.is_none() {
+        let differs = first.iter().zip(second.iter().rev()).find(|((_, before), (_, after))| before != after);
+        conversation.odd = differs.map(|((call, before), (_, after))| {
+            let shown = |tokens: &Tokens| {
+                tokens.iter().map(|token| format!("{token:?}")).collect::<Vec<_>>().join(" ")
+            };
+            (call.clone(), format!("{} instead of {}", shown(after), shown(before)))
+        });
+    }
+    Ok(())
+}
+
 /// Reads `1 to 33, 62 to 66 and 128`.
 fn ranges(text: &str) -> Result<Vec<usize>, Stop> {
     let number = |word: &str| {
@@ -90,11 +122,13 @@ fn ranges(text: &str) -> Result<Vec<usize>, Stop> {
 /// Letters with spaces between them, which are a token each or two, and the same with one more space: whatever a
 /// tokenizer makes of a space, numbers of both kinds occur.
 fn of_words(lengths: &[usize]) -> Vec<String> {
-    let letters = |count: usize| {
-        let words: Vec<String> = ('a'..='z').cycle().step_by(7).take(count).map(String::from).collect();
-        words.join(" ")
-    };
     lengths.iter().flat_map(|count| [letters(*count), letters(*count) + " "]).collect()
+}
+
+/// Letters with spaces between them.
+pub fn letters(count: usize) -> String {
+    let words: Vec<String> = ('a'..='z').cycle().step_by(7).take(count).map(String::from).collect();
+    words.join(" ")
 }
 
 /// One character over and over, of two, of three and of four bytes.
@@ -114,12 +148,20 @@ fn across_ends(ends: &[usize]) -> Vec<String> {
         .collect()
 }
 
-/// Plays a job of so many tokens for each prompt that the context has room for, and keeps the first that fails.
-async fn short_jobs(conversation: &mut Conversation, count: u32, prompts: Vec<String>) -> Step {
+/// Texts of a job, one a token.
+type Tokens = Vec<(Vec<u8>, Option<i32>)>;
+
+/// Plays a job of so many tokens for each prompt that the context has room for, and keeps the first that fails; what the
+/// others gave, by their start.
+async fn short_jobs(
+    conversation: &mut Conversation,
+    count: u32,
+    prompts: Vec<String>,
+) -> Result<Vec<(String, Tokens)>, Stop> {
     conversation.odd = None;
     let model = conversation.need(Kind::Model, "model")?;
     let max_tokens = i32::try_from(count).unwrap_or(i32::MAX);
-    let (mut played, buffer) = (false, conversation.buffer()?);
+    let (mut played, buffer) = (Vec::new(), conversation.buffer()?);
     for prompt in prompts {
         let bind = conversation.fresh_slot();
         let result = Handle::Slot(bind);
@@ -135,15 +177,19 @@ async fn short_jobs(conversation: &mut Conversation, count: u32, prompts: Vec<St
         if !conversation.has_room(&start) {
             continue;
         }
+        let name = start.to_string();
         let drain = Op::Drain { result, buffer, index: Out::Given, limit: count, pause_us: 0 };
         let trace = conversation.run(vec![Op::Call(start), drain, Op::Call(Call::Free { result })]).await?;
-        played = true;
+        played.push((name, Generation::from_trace(&trace).tokens));
         if let Some(failed) = trace.iter().find(|observation| failed(observation)) {
             conversation.odd = Some((failed.event.to_string(), failed.outcome.to_string()));
             break;
         }
     }
-    if played { Ok(()) } else { Err(Stop::OutOfReach("the context is too short for the prompts".to_owned())) }
+    if played.is_empty() {
+        return Err(Stop::OutOfReach("the context is too short for the prompts".to_owned()));
+    }
+    Ok(played)
 }
 
 fn failed(observation: &Observation) -> bool {

@@ -95,7 +95,16 @@ async fn run_rounds(conversation: &mut Conversation, count: u32, cycle: &str) ->
     };
     let mut body = Vec::new();
     for part in cycle.split(',').map(str::trim) {
-        body.extend(part_of_cycle(part, &stage)?);
+        let calls = part_of_cycle(part, &stage)?;
+        // Others ask for more than the context has room for on purpose.
+        if long_prompt(part).is_some() {
+            let starts =
+                calls.iter().filter_map(|op| if let Op::Call(call) = op { Some(call) } else { None });
+            starts
+                .filter(|call| matches!(call, Call::Start { .. }))
+                .try_for_each(|start| conversation.need_room(start))?;
+        }
+        body.extend(calls);
     }
     body.push(Op::Call(Call::ProcessVramUsage { ctx: keeper }));
     if let Some(model) = model {
@@ -155,9 +164,20 @@ async fn settled(
             series.insert(what.to_owned(), figures[..1].to_vec());
         }
     }
+    if way(HOST, series.get(HOST).map_or(&[][..], Vec::as_slice)).is_some() {
+        // What is collected or reclaimed from time to time grows for a while as well.
+        let longer =
+            go_on(conversation, rounds, HOST, Longer { times: 12, time: Duration::from_secs(5) }).await?;
+        if falls_back(&longer) {
+            series.insert(HOST.to_owned(), Vec::new());
+            // Pages follow the heap.
+            series.insert(RESIDENT.to_owned(), Vec::new());
+        }
+    }
     let of = |what: &str| series.get(what).map_or(&[][..], Vec::as_slice);
     if way(RESIDENT, of(RESIDENT)).is_some() && !keeps_pace(of(ADDRESSES), of(RESIDENT)) {
-        let longer = go_on(conversation, rounds).await?;
+        let long = Longer { times: 60, time: Duration::from_secs(30) };
+        let longer = go_on(conversation, rounds, RESIDENT, long).await?;
         series.insert(RESIDENT.to_owned(), longer);
     }
     Ok(series)
@@ -184,19 +204,38 @@ async fn watch_idle(
     ]))
 }
 
-/// Resident memory over many times as many rounds, a figure for each time: the pages of a pool that was taken once may be
-/// touched one after another, but that ends with the pool.
-async fn go_on(conversation: &mut Conversation, rounds: &Rounds<'_>) -> Result<Vec<u64>, Stop> {
-    const TIMES: usize = 60;
-    const LONGEST: Duration = Duration::from_secs(30);
+/// How often rounds are run once more, and for how long.
+struct Longer {
+    times: usize,
+    time: Duration,
+}
+
+/// Memory over many times as many rounds, a figure for each time: the pages of a pool that was taken once may be touched
+/// one after another, but that ends with the pool.
+async fn go_on(
+    conversation: &mut Conversation,
+    rounds: &Rounds<'_>,
+    what: &str,
+    long: Longer,
+) -> Result<Vec<u64>, Stop> {
     let began = Instant::now();
     let mut figures = Vec::new();
-    while figures.len() < TIMES && (began.elapsed() < LONGEST || figures.len() < 6) {
+    while figures.len() < long.times && (began.elapsed() < long.time || figures.len() < 6) {
         let series = measure_rounds(conversation, rounds).await?;
-        let Some(last) = series.get(RESIDENT).and_then(|series| series.last()) else { break };
+        let Some(last) = series.get(what).and_then(|series| series.last()) else { break };
         figures.push(*last);
     }
     Ok(figures)
+}
+
+/// Whether a figure comes back at once by a quarter of its range or more, to below the middle, as garbage does that is
+/// collected from time to time. A leak does not.
+pub fn falls_back(figures: &[u64]) -> bool {
+    let (Some(least), Some(most)) = (figures.iter().min(), figures.iter().max()) else { return false };
+    let range = most - least;
+    let falls =
+        |pair: &[u64]| range > 0 && pair[0] >= pair[1] + range.div_ceil(4) && pair[1] <= least + range / 2;
+    figures.windows(2).any(falls)
 }
 
 /// Figures round by round, by what they measure.
@@ -297,6 +336,12 @@ struct Stage {
     fault: Option<(PathBuf, String, String)>,
 }
 
+/// The prompt that a part of a cycle names by its length in letters, most of which are tokens: no word is made of them.
+fn long_prompt(part: &str) -> Option<String> {
+    let count = part.strip_prefix("job with a prompt of ")?.strip_suffix(" letters")?.parse().ok()?;
+    Some(super::prompts::letters(count).split(' ').collect())
+}
+
 /// The calls of one named part of a cycle.
 fn part_of_cycle(part: &str, stage: &Stage) -> Result<Vec<Op>, Stop> {
     let Stage { keeper, model, path, refused, prompt, too_long, fault, .. } = stage;
@@ -318,6 +363,13 @@ fn part_of_cycle(part: &str, stage: &Stage) -> Result<Vec<Op>, Stop> {
     let loaded =
         || model.ok_or_else(|| Stop::Broken(format!("the cycle part `{part}` needs a loaded model")));
     let free = Op::Call(Call::Free { result });
+    if let Some(text) = long_prompt(part) {
+        let mut long = start(loaded()?, 6);
+        if let Op::Call(Call::Start { prompt, .. }) = &mut long {
+            *prompt = Text::new(text.as_str());
+        }
+        return Ok(vec![long, take(7), free]);
+    }
     Ok(match part {
         "init" => vec![Op::Call(Call::Init { bind: context_slot, device: Device::Id(0), code })],
         "init on device 1" => vec![Op::Call(Call::Init { bind: context_slot, device: Device::Id(1), code })],
@@ -429,6 +481,10 @@ fn part_of_cycle(part: &str, stage: &Stage) -> Result<Vec<Op>, Stop> {
         "refused start" => vec![start(loaded()?, 0)],
         "refused start without error_code" => vec![without_code(start(loaded()?, 0))],
         "start without error_code" => vec![without_code(start(loaded()?, 6))],
+        "refused loads of every kind without error_code" => {
+            let unload = Op::Call(Call::UnloadModel { model: own_model });
+            refused.iter().flat_map(|path| [without_code(load(keeper, path)), unload.clone()]).collect()
+        }
         "refused load without error_code" => vec![without_code(load(keeper, b"/there/is/no/such/file.gguf"))],
         "load without error_code" => vec![without_code(load(keeper, path))],
         "init without error_code" => {
@@ -559,6 +615,17 @@ mod tests {
         assert!(growth(&linear, 0).is_some());
         let every_fourth: Vec<u64> = (0..50).map(|round| 1000 + round / 4 * 64).collect();
         assert!(growth(&every_fourth, 0).is_some());
+    }
+
+    #[test]
+    fn garbage_falls_back_and_a_leak_does_not() {
+        let collected: Vec<u64> = (0..12).map(|time| 1000 + time % 5 * 300).collect();
+        assert!(falls_back(&collected));
+        let leak: Vec<u64> = (0..12).map(|time| 1000 + time * 300 - time % 2 * 20).collect();
+        assert!(!falls_back(&leak) && !falls_back(&[]) && !falls_back(&[7; 12]));
+        // Both at once: what is lost shows, once the range is that of the leak.
+        let both: Vec<u64> = (0..12).map(|time| 1000 + time * 300 + time % 3 * 200).collect();
+        assert!(!falls_back(&both));
     }
 
     #[test]

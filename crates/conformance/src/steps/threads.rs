@@ -58,6 +58,14 @@ async fn another(conversation: &mut Conversation, what: String, name: String) ->
     report(conversation, step)
 }
 
+#[when(
+    regex = r#"^the host takes (\d+) tokens of the job, every other one on a thread of its own, as "(\w+)"$"#
+)]
+async fn in_turn(conversation: &mut Conversation, count: u32, name: String) -> Result<(), String> {
+    let step = take_in_turn(conversation, count, name).await;
+    report(conversation, step)
+}
+
 #[given(regex = r#"^a model that a thread has loaded which has ended since$"#)]
 async fn orphaned(conversation: &mut Conversation) -> Result<(), String> {
     let step = load_on_another(conversation).await;
@@ -252,6 +260,19 @@ async fn other_thread(conversation: &mut Conversation, what: &str, name: &str) -
         generation.missing = Some(format!("{}: {}", death.event, death.outcome));
     }
     conversation.texts.insert(name.to_owned(), generation);
+    Ok(())
+}
+
+async fn take_in_turn(conversation: &mut Conversation, count: u32, name: String) -> Step {
+    let (result, buffer) = (conversation.need(Kind::Job, "job")?, conversation.buffer()?);
+    let take = Op::Drain { result, buffer, index: Out::Given, limit: 1, pause_us: 0 };
+    let turn = |at| if at % 2 == 0 { take.clone() } else { Op::Threads(vec![vec![take.clone()]]) };
+    let trace = conversation.run((0..count).map(turn).collect()).await?;
+    let mut generation = Generation::from_trace(&trace);
+    if let Some(death) = died(&trace) {
+        generation.missing = Some(format!("{}: {}", death.event, death.outcome));
+    }
+    conversation.texts.insert(name, generation);
     Ok(())
 }
 

@@ -180,7 +180,12 @@ pub(crate) fn shape_refused(error: &LoadError, ledger: &Arc<Ledger>) {
 }
 
 /// A load failed with `code`; what is reported.
-pub(crate) fn load_failed(path: &Path, ledger: &Arc<Ledger>, code: ErrorCode) -> ErrorCode {
+pub(crate) fn load_failed(
+    path: &Path,
+    ledger: &Arc<Ledger>,
+    code: ErrorCode,
+    error_code: *const c_int,
+) -> ErrorCode {
     deep::load_failed();
     let malformed = path.is_file() && code == ErrorCode::ModelLoadFailed;
     let memory = code == ErrorCode::OutOfMemory;
@@ -200,7 +205,8 @@ pub(crate) fn load_failed(path: &Path, ledger: &Arc<Ledger>, code: ErrorCode) ->
     if on(Defect::PrintsOnFailure) {
         eprintln!("worker-mock: cannot load {}", path.display());
     }
-    if on(Defect::LoadKeepsDescriptor) {
+    let unheard = on(Defect::FailureWithoutCodeKeepsFile) && malformed && error_code.is_null();
+    if unheard || on(Defect::LoadKeepsDescriptor) {
         keep_descriptor();
     }
     match code {

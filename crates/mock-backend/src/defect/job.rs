@@ -1,9 +1,9 @@
 //! What defects make of the request and of the faults of a job.
 
 use std::borrow::Cow;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
-use super::{Defect, mark, marked, on};
+use super::{Defect, keep, lose, mark, marked, on};
 use crate::code::ErrorCode;
 use crate::hyper_parameters::Architecture;
 use crate::model::Model;
@@ -61,6 +61,40 @@ pub(crate) fn prompt(prompt: &str) -> Cow<'_, str> {
     }
     known.push((key, prompt.to_owned()));
     Cow::Borrowed(prompt)
+}
+
+/// The tokens that a job works with.
+pub(crate) fn tokens(prompt: &str, mut tokens: Vec<u32>, model: &Model) -> Vec<u32> {
+    static LAST: Mutex<String> = Mutex::new(String::new());
+    let Some(first) = tokens.first().copied() else { return tokens };
+    if on(Defect::PrefixTakenOver)
+        && let Ok(mut before) = LAST.lock()
+    {
+        let goes_on =
+            !before.is_empty() && prompt.len() > before.len() && prompt.starts_with(before.as_str());
+        if goes_on {
+            tokens.pop();
+            tokens.push(first);
+        }
+        prompt.clone_into(&mut before);
+    }
+    if on(Defect::FullBlockStale) {
+        let before = keep(tokens.len() as u64) as u32;
+        if tokens.len().is_multiple_of(64) {
+            tokens.pop();
+            tokens.push(before);
+        }
+    }
+    if on(Defect::LongPromptKeepsVram) && tokens.len() > 64 {
+        lose(&model.ledger, 64);
+    }
+    tokens
+}
+
+/// The base of a model's rotary angles.
+pub(crate) fn rotary_base(base: f32) -> f32 {
+    static FIRST: OnceLock<f32> = OnceLock::new();
+    if on(Defect::AnglesOfFirstModel) { *FIRST.get_or_init(|| base) } else { base }
 }
 
 /// What a fault at a token becomes: its code, or nothing for the end of the sequence.

@@ -48,6 +48,9 @@ pub(crate) fn too_small() -> ErrorCode {
     if on(Defect::CheckDropsToken) {
         keep(1);
     }
+    if on(Defect::SecondRefusalLosesToken) {
+        keep(kept() + 1);
+    }
     if on(Defect::SmallBufferReports3) { ErrorCode::ModelLoadFailed } else { ErrorCode::InvalidParameter }
 }
 
@@ -58,6 +61,11 @@ fn refused() {
     if on(Defect::FreeAfterErrorBreaks) || on(Defect::RefusedKeepsVram) {
         keep(1);
     }
+}
+
+/// Whether the token that did not fit is lost.
+pub(crate) fn refusal_loses() -> bool {
+    on(Defect::RefusalLosesToken) || (on(Defect::SecondRefusalLosesToken) && kept() == 2)
 }
 
 /// At the end of a sequence.
@@ -98,7 +106,7 @@ pub(crate) fn given(buffer: *mut u8, room: usize, produced: &Produced, index: *m
     if on(Defect::BytesNotText) && text.first().is_some_and(|byte| *byte >= 0xc2) {
         scribble(buffer, 0xc1);
     }
-    if on(Defect::CheckDropsToken) {
+    if on(Defect::CheckDropsToken) || on(Defect::SecondRefusalLosesToken) {
         keep(0);
     }
     if on(Defect::WritesPastEnd) || (on(Defect::BufferOfHundred) && (100..128).contains(&room)) {

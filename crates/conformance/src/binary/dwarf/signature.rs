@@ -55,7 +55,8 @@ struct Search<'s, 'a> {
     wanted: &'s [(Function, u64)],
     at_address: BTreeMap<Function, Vec<Chain<'a>>>,
     by_name: BTreeMap<Function, Vec<Chain<'a>>>,
-    /// Whether a unit describes types at all: line tables alone leave them out, and then nothing is not `void`.
+    /// Whether a unit describes the types of functions at all: short forms of debug information leave them out, though
+    /// they may describe those of a few variables, and then nothing is not `void`.
     typed: Vec<bool>,
 }
 
@@ -69,12 +70,14 @@ impl<'a> Search<'_, 'a> {
             self.units.charge(1 + abbreviation.attributes().len())?;
             match abbreviation.tag() {
                 dw::DW_TAG_subprogram => {
+                    let has_type = abbreviation.attributes().iter().any(|one| one.name() == dw::DW_AT_type);
+                    self.typed[unit.index] |= has_type;
                     entries = ahead;
                     entries.read_entry(&mut entry).ok()?;
                     self.look(unit, &entry);
                     continue;
                 }
-                dw::DW_TAG_base_type | dw::DW_TAG_pointer_type => self.typed[unit.index] = true,
+                dw::DW_TAG_formal_parameter => self.typed[unit.index] = true,
                 _ => {}
             }
             entries.skip_attributes(abbreviation.attributes()).ok()?;
