@@ -552,9 +552,11 @@ async fn fit(conversation: &mut Conversation) -> Step {
                         .returned()
                         .is_some_and(|got| !got.is_true() && got.written_code().is_none_or(|c| c == 5))
                 };
-                let accepted = calls.by_ref().take(refusals).find(|small| !refused(small));
-                if let Some(small) = accepted {
-                    conversation.fit.accepted = tell(small);
+                let small: Vec<_> = calls.by_ref().take(refusals).collect();
+                if let Some(at) = small.iter().position(|one| !refused(one)) {
+                    // A later one may be about the next token: that the first of them lost this one is INF-10 alone.
+                    let fit = &mut conversation.fit;
+                    *(if at == 0 { &mut fit.accepted } else { &mut fit.lost }) = tell(small[at]);
                     break;
                 }
             }
