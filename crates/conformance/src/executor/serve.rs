@@ -28,9 +28,6 @@ const OUTPUT: i64 = 1 << 20;
 const TICK: Duration = Duration::from_millis(200);
 /// Time for helpers of a library to notice that its process has ended, and to end themselves.
 const GRACE: Duration = Duration::from_millis(150);
-/// Helpers that a library may keep for its process, the one that started them among them. More are children that nobody
-/// waited for.
-const HELPERS: u32 = 2;
 
 /// One entry of the trace area.
 #[derive(Serialize, Deserialize)]
@@ -82,6 +79,16 @@ fn parent() -> i32 {
 fn leave() -> ! {
     // SAFETY: ends the process at once.
     unsafe { libc::_exit(0) }
+}
+
+/// Whether a child of this process has ended and nobody has waited for it.
+fn has_ended_child() -> bool {
+    // SAFETY: all zeros are a valid `siginfo_t`; the call writes to it alone and reaps nothing.
+    unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        let how = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+        libc::waitid(libc::P_ALL, 0, &raw mut info, how) == 0 && info.si_pid() != 0
+    }
 }
 
 /// Makes stdout and stderr a memory file of fixed size whose position tells how much was written.
@@ -237,10 +244,11 @@ impl Server {
     }
 
     /// Kills everything the session left behind, daemons included; returns how many there were. A helper that ends when
-    /// its library's process does was not left behind.
+    /// its library's process does was not left behind; one that had ended before, and that nobody waited for, was.
     fn kill_orphans(&self, session: i32) -> u32 {
         let ended = self.reap();
-        let mut count = if ended > HELPERS { ended } else { 0 };
+        let unreaped = self.shared.header().unreaped.load(Ordering::SeqCst) != 0;
+        let mut count = if unreaped { ended } else { 0 };
         if session > 0 {
             // SAFETY: a plain system call; whoever is still in the session's process group.
             unsafe { libc::kill(-session, libc::SIGKILL) };
@@ -363,6 +371,7 @@ impl Session {
                 leave();
             }
         }
+        header.unreaped.store(0, Ordering::SeqCst);
         let most = header.file_limit.load(Ordering::SeqCst);
         let file = libc::rlimit { rlim_cur: most, rlim_max: most };
         // SAFETY: limits this process alone.
@@ -418,6 +427,7 @@ impl Session {
 
     /// Looks at the whole process state once more, so that every program checks it.
     fn settle(&self) {
+        self.shared.header().unreaped.store(u32::from(has_ended_child()), Ordering::SeqCst);
         let effects = self.changes(true);
         if !effects.is_empty() {
             self.begin(0, &Event::Idle);

@@ -69,6 +69,8 @@ pub struct Header {
     pub status: AtomicI32,
     /// Processes that it left behind and that were killed.
     pub leftovers: AtomicU32,
+    /// Set where its last batch ended with a child that had ended and that nobody had waited for.
+    pub unreaped: AtomicU32,
     /// Number of the batch handed over.
     pub batch: AtomicU32,
     /// Its length in bytes.
