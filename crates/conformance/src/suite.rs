@@ -186,7 +186,10 @@ impl Stage {
     /// # Errors
     /// When the suite itself could not do its work; what the library does wrong is in the result.
     pub fn set(request: &Request) -> Result<Self, SuiteError> {
-        Self::set_for(request, Subject::look(request)?)
+        let subject = Subject::look(request)?;
+        // What is wrong with the request shows before the library is loaded.
+        blank(request, &subject)?;
+        Self::set_for(request, subject)
     }
 
     fn set_for(request: &Request, subject: Subject) -> Result<Self, SuiteError> {
@@ -196,7 +199,7 @@ impl Stage {
         // Scenarios by their place say nothing about the file, and as cases of `cargo test` are hundreds of runs.
         let loadable = request.scenario.is_some() || look_at(&subject.path, &subject.data, &mut cases);
         let setting = if loadable {
-            set(request, subject.path.clone(), scratch.path(), &mut cases)?
+            load(request, subject.path.clone(), scratch.path(), &mut cases)?
         } else {
             Err("the file is no shared library")
         };
@@ -221,7 +224,8 @@ impl Subject {
     }
 }
 
-fn set(
+/// Loads the library and looks at what it can do; the reason, if it cannot be loaded.
+fn load(
     request: &Request,
     library: PathBuf,
     scratch: &Path,
@@ -259,9 +263,9 @@ fn set(
 /// # Errors
 /// When the suite itself could not do its work; what the library does wrong is in the result.
 pub fn run(request: &Request, progress: Box<dyn Progress>) -> Result<RunResult, SuiteError> {
-    // What is wrong with the request shows before the library is loaded.
     let started = Instant::now();
     let subject = Subject::look(request)?;
+    // As in `Stage::set`, with what is selected besides.
     let (blank, selected) = (blank(request, &subject)?, select(request)?);
     finish(request, &Stage::set_for(request, subject)?, started, blank, selected, progress)
 }

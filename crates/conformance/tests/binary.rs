@@ -12,6 +12,9 @@ const SOUND: &str = r#"
 typedef struct CudaContext CudaContext;
 typedef struct CudaModel CudaModel;
 typedef struct InferenceResult InferenceResult;
+/* Its type is described where those of functions are not, with -g1. */
+__attribute__((visibility("hidden"))) extern const int worker_verbose;
+const int worker_verbose = 1;
 CudaContext *cuda_init(int gpu_device, int *error_code) { *error_code = gpu_device; return 0; }
 void cuda_destroy(CudaContext *ctx) { (void)ctx; }
 int cuda_get_device_count(void) { return 0; }

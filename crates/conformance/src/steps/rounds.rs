@@ -168,7 +168,7 @@ async fn settled(
         // What is collected or reclaimed from time to time grows for a while as well.
         let longer =
             go_on(conversation, rounds, HOST, Longer { times: 12, time: Duration::from_secs(5) }).await?;
-        if falls_back(&longer) {
+        if falls_back(&longer.concat()) {
             series.insert(HOST.to_owned(), Vec::new());
             // Pages follow the heap.
             series.insert(RESIDENT.to_owned(), Vec::new());
@@ -178,7 +178,10 @@ async fn settled(
     if way(RESIDENT, of(RESIDENT)).is_some() && !keeps_pace(of(ADDRESSES), of(RESIDENT)) {
         let long = Longer { times: 60, time: Duration::from_secs(30) };
         let longer = go_on(conversation, rounds, RESIDENT, long).await?;
-        series.insert(RESIDENT.to_owned(), longer);
+        series.insert(
+            RESIDENT.to_owned(),
+            longer.iter().filter_map(|figures| figures.last().copied()).collect(),
+        );
     }
     Ok(series)
 }
@@ -210,32 +213,33 @@ struct Longer {
     time: Duration,
 }
 
-/// Memory over many times as many rounds, a figure for each time: the pages of a pool that was taken once may be touched
+/// Memory over many times as many rounds, the figures of each time: the pages of a pool that was taken once may be touched
 /// one after another, but that ends with the pool.
 async fn go_on(
     conversation: &mut Conversation,
     rounds: &Rounds<'_>,
     what: &str,
     long: Longer,
-) -> Result<Vec<u64>, Stop> {
+) -> Result<Vec<Vec<u64>>, Stop> {
     let began = Instant::now();
-    let mut figures = Vec::new();
-    while figures.len() < long.times && (began.elapsed() < long.time || figures.len() < 6) {
-        let series = measure_rounds(conversation, rounds).await?;
-        let Some(last) = series.get(what).and_then(|series| series.last()) else { break };
-        figures.push(*last);
+    let mut times = Vec::new();
+    while times.len() < long.times && (began.elapsed() < long.time || times.len() < 6) {
+        let figures = measure_rounds(conversation, rounds).await?.remove(what).unwrap_or_default();
+        if figures.is_empty() {
+            break;
+        }
+        times.push(figures);
     }
-    Ok(figures)
+    Ok(times)
 }
 
-/// Whether a figure comes back at once by a quarter of its range or more, to below the middle, as garbage does that is
+/// Whether a figure falls at once from above the middle of its range to the lowest quarter, as garbage does that is
 /// collected from time to time. A leak does not.
 pub fn falls_back(figures: &[u64]) -> bool {
     let (Some(least), Some(most)) = (figures.iter().min(), figures.iter().max()) else { return false };
     let range = most - least;
-    let falls =
-        |pair: &[u64]| range > 0 && pair[0] >= pair[1] + range.div_ceil(4) && pair[1] <= least + range / 2;
-    figures.windows(2).any(falls)
+    let (middle, low) = (least + range / 2, least + range / 4);
+    figures.windows(2).any(|pair| pair[0] > middle && pair[1] <= low)
 }
 
 /// Figures round by round, by what they measure.
