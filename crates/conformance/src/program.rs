@@ -228,6 +228,8 @@ pub enum Op {
     File(FileAction),
     /// Measure the process: memory, descriptors, threads.
     Measure,
+    /// Make no call for so many microseconds: what a library gives back by the clock is back then.
+    Rest(u32),
     /// `dlclose` the library, and wait a moment for what may still run in it.
     Close,
     /// `Close`, beside a thread that has done this before and ends after it.

@@ -530,6 +530,7 @@ impl Session {
                 self.begin(thread, &Event::Measure);
                 self.end(thread, Outcome::Measured(measure()), 0, Vec::new());
             }
+            Op::Rest(micros) => std::thread::sleep(Duration::from_micros(u64::from(*micros))),
             Op::ExitProcess => {
                 self.begin(thread, &Event::Exit);
                 self.start_clock(thread);

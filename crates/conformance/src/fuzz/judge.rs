@@ -11,12 +11,12 @@ use crate::generate::{KEEPER, Menu};
 use crate::oracle::reference::{Reference, Texts};
 use crate::oracle::{Facts, Finding, Note, Oracle, id};
 use crate::program::{Call, Handle, Op, Program, Text};
-use crate::steps::rounds::{falls_back, growth};
+use crate::steps::rounds::{A_WHILE, growth, is_given_back};
 use crate::trace::{Cause, Event, Observation, Outcome};
 
 /// Growth is confirmed over so many times the rounds that it first showed in.
 pub const CONFIRMED: u32 = 3;
-/// Host memory may be collected within so many times the rounds: 240 in all.
+/// Host memory may be collected within so many times the rounds, 240 in all, and given back in a while after them.
 const COLLECTED: u32 = 20;
 
 /// What a fault is about, as far as shrinking must keep to it.
@@ -188,21 +188,22 @@ impl Player {
             return Ok(None);
         }
         let Some(first) = self.growths(&played.trace).into_iter().next() else { return Ok(None) };
-        let longer = |more: u32| {
+        let longer = |more: u32, end: &[Op]| {
             let longer = |op: &Op| match op {
                 Op::Repeat(times, body) => Op::Repeat(times * more, body.clone()),
                 other => other.clone(),
             };
-            self.trace(&program.iter().map(longer).collect::<Vec<_>>())
+            self.trace(&program.iter().map(longer).chain(end.iter().cloned()).collect::<Vec<_>>())
         };
-        let again = self.growths(&longer(CONFIRMED)?);
+        let again = self.growths(&longer(CONFIRMED, &[])?);
         let Some(found) = again.into_iter().find(|(requirement, ..)| *requirement == first.0) else {
             return Ok(None);
         };
         let (requirement, what, from, to) = found;
-        if requirement == "MEM-05" {
-            let heap = longer(COLLECTED)?.iter().filter_map(heap).collect::<Vec<_>>();
-            if falls_back(&heap) {
+        if ["MEM-05", "PROC-03"].contains(&requirement) {
+            let trace = longer(COLLECTED, &[Op::Rest(A_WHILE), Op::Measure])?;
+            let figure = if requirement == "MEM-05" { heap } else { descriptors };
+            if is_given_back(&trace.iter().filter_map(figure).collect::<Vec<_>>()) {
                 return Ok(None);
             }
         }
@@ -225,13 +226,7 @@ impl Player {
             }
             _ => None,
         });
-        let measured = || {
-            trace.iter().filter_map(|one| match &one.outcome {
-                Outcome::Measured(measured) => Some(measured),
-                _ => None,
-            })
-        };
-        let descriptors = measured().map(|one| one.descriptors.len() as u64).collect::<Vec<_>>();
+        let descriptors = trace.iter().filter_map(descriptors).collect::<Vec<_>>();
         let heap = trace.iter().filter_map(heap).collect::<Vec<_>>();
         let series = [
             ("VRAM-04", "process VRAM usage in bytes", usage.collect::<Vec<_>>(), self.tolerance),
@@ -249,6 +244,14 @@ impl Player {
 fn heap(one: &Observation) -> Option<u64> {
     match &one.outcome {
         Outcome::Measured(measured) => Some(measured.heap),
+        _ => None,
+    }
+}
+
+/// The number of open descriptors, where it was measured.
+fn descriptors(one: &Observation) -> Option<u64> {
+    match &one.outcome {
+        Outcome::Measured(measured) => Some(measured.descriptors.len() as u64),
         _ => None,
     }
 }

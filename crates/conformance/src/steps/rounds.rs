@@ -18,6 +18,9 @@ pub const HOST_NOISE: u64 = 256;
 /// The same for resident memory, which is counted in pages and shows leaks of allocators other than the C library's.
 const RESIDENT_NOISE: u64 = 256 << 10;
 
+/// What is collected, or ends by the clock, has had its time after so many microseconds.
+pub const A_WHILE: u32 = 1_000_000;
+
 #[when(regex = r#"^the host runs (\d+) rounds of: (.+)$"#)]
 async fn rounds(conversation: &mut Conversation, count: u32, cycle: String) -> Result<(), String> {
     let step = run_rounds(conversation, count, &cycle).await;
@@ -164,14 +167,21 @@ async fn settled(
             series.insert(what.to_owned(), figures[..1].to_vec());
         }
     }
-    if way(HOST, series.get(HOST).map_or(&[][..], Vec::as_slice)).is_some() {
-        // What is collected or reclaimed from time to time grows for a while as well.
+    for what in [HOST, DESCRIPTORS] {
+        if way(what, series.get(what).map_or(&[][..], Vec::as_slice)).is_none() {
+            continue;
+        }
+        // What is collected or reclaimed from time to time, or held by threads that end later, grows for a while as well.
         let longer =
-            go_on(conversation, rounds, HOST, Longer { times: 12, time: Duration::from_secs(5) }).await?;
-        if falls_back(&longer.concat()) {
-            series.insert(HOST.to_owned(), Vec::new());
-            // Pages follow the heap.
-            series.insert(RESIDENT.to_owned(), Vec::new());
+            go_on(conversation, rounds, what, Longer { times: 12, time: Duration::from_secs(5) }).await?;
+        let rested = conversation.run(vec![Op::Rest(A_WHILE), Op::Measure]).await?;
+        let figures = [longer.concat(), measured(&rested, what)].concat();
+        if is_given_back(&figures) {
+            series.insert(what.to_owned(), Vec::new());
+            if what == HOST {
+                // Pages follow the heap.
+                series.insert(RESIDENT.to_owned(), Vec::new());
+            }
         }
     }
     let of = |what: &str| series.get(what).map_or(&[][..], Vec::as_slice);
@@ -233,9 +243,16 @@ async fn go_on(
     Ok(times)
 }
 
+/// Whether what grew in rounds is given back: collected between them, or by the clock in the rest before the last figure.
+pub fn is_given_back(figures: &[u64]) -> bool {
+    let (Some(least), Some(most)) = (figures.iter().min(), figures.iter().max()) else { return false };
+    falls_back(figures)
+        || (least < most && figures.last().is_some_and(|last| *last <= least + (most - least) / 4))
+}
+
 /// Whether a figure falls at once from above the middle of its range to the lowest quarter, as garbage does that is
 /// collected from time to time. A leak does not.
-pub fn falls_back(figures: &[u64]) -> bool {
+fn falls_back(figures: &[u64]) -> bool {
     let (Some(least), Some(most)) = (figures.iter().min(), figures.iter().max()) else { return false };
     let range = most - least;
     let (middle, low) = (least + range / 2, least + range / 4);
@@ -262,21 +279,28 @@ async fn measure_rounds(conversation: &mut Conversation, rounds: &Rounds<'_>) ->
     if let Some(skipped) = trace.iter().find(skipped).filter(|_| !optional) {
         return Err(Stop::Blocked(format!("{}: {}", skipped.event, skipped.outcome)));
     }
-    let measured = |pick: &dyn Fn(&crate::trace::Measured) -> u64| {
-        let figures = trace.iter().filter_map(|observation| match &observation.outcome {
-            Outcome::Measured(measured) => Some(pick(measured)),
-            _ => None,
-        });
-        figures.collect::<Vec<u64>>()
-    };
     Ok(HashMap::from([
         (PROCESS.to_owned(), usage(&trace, |call| matches!(call, Call::ProcessVramUsage { .. }))),
         (MODEL.to_owned(), usage(&trace, |call| matches!(call, Call::VramUsage { .. }))),
-        (HOST.to_owned(), measured(&|m| m.heap)),
-        (RESIDENT.to_owned(), measured(&|m| m.resident)),
-        (ADDRESSES.to_owned(), measured(&|m| m.address_space)),
-        (DESCRIPTORS.to_owned(), measured(&|m| m.descriptors.len() as u64)),
+        (HOST.to_owned(), measured(&trace, HOST)),
+        (RESIDENT.to_owned(), measured(&trace, RESIDENT)),
+        (ADDRESSES.to_owned(), measured(&trace, ADDRESSES)),
+        (DESCRIPTORS.to_owned(), measured(&trace, DESCRIPTORS)),
     ]))
+}
+
+/// One of the figures of the process, wherever it was measured.
+fn measured(trace: &[Observation], what: &str) -> Vec<u64> {
+    let figures = trace.iter().filter_map(|observation| match &observation.outcome {
+        Outcome::Measured(measured) => Some(match what {
+            HOST => measured.heap,
+            RESIDENT => measured.resident,
+            ADDRESSES => measured.address_space,
+            _ => measured.descriptors.len() as u64,
+        }),
+        _ => None,
+    });
+    figures.collect()
 }
 
 /// A call that worked in the first round and does not in a later one, though the library has no choice.
@@ -630,6 +654,17 @@ mod tests {
         // Both at once: what is lost shows, once the range is that of the leak.
         let both: Vec<u64> = (0..12).map(|time| 1000 + time * 300 + time % 3 * 200).collect();
         assert!(!falls_back(&both));
+    }
+
+    #[test]
+    fn what_a_rest_gives_back_is_no_leak() {
+        // Threads that linger, under rounds that get slower: no fall at once from above the middle.
+        let lingers: Vec<u64> = (0..60).map(|round: u64| 9 + 2 * round.min(60 - round)).chain([8]).collect();
+        assert!(!falls_back(&lingers) && is_given_back(&lingers));
+        let leak: Vec<u64> = (0..240).map(|round| 9 + round).collect();
+        assert!(
+            !is_given_back(&[&leak[..], &[248]].concat()) && !is_given_back(&[7; 12]) && !is_given_back(&[])
+        );
     }
 
     #[test]
