@@ -3,10 +3,12 @@
 
 mod libraries;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use serde::Deserialize;
@@ -60,6 +62,8 @@ enum Kind {
 
 /// Longest run of a library, whatever it does: deadlines, and the rounds of the slow ones.
 const LONGEST: u64 = 600;
+/// Libraries at a time: many only wait, for deadlines and pauses.
+const AT_A_TIME: usize = 3;
 
 fn catalogue() -> Vec<Entry> {
     let text = include_str!("backends/catalogue.yaml");
@@ -132,6 +136,12 @@ fn look(entry: &Entry, library: &Path, profile: &Path) -> Result<String, String>
     judge(entry, &run, &run.failing())
 }
 
+/// A library's line of the table.
+fn line(entry: &Entry, said: &Result<String, String>) -> String {
+    let (Ok(text) | Err(text)) = said;
+    format!("{:<40} {:<9} {text}", entry.name, entry.breaks.join(", ")).trim_end().to_owned()
+}
+
 #[test]
 #[ignore = "run by make sweep"]
 fn every_test_library_gets_the_verdict_that_it_deserves() {
@@ -141,26 +151,36 @@ fn every_test_library_gets_the_verdict_that_it_deserves() {
         .unwrap_or_default();
     let folder = build_all(&named);
     let profiles = tempfile::tempdir().expect("a temporary folder");
-    let mut table = String::new();
-    let mut wrong = Vec::new();
     let entries: Vec<Entry> =
         catalogue().into_iter().filter(|entry| named.is_empty() || named.contains(&entry.name)).collect();
-    for (at, entry) in entries.iter().enumerate() {
-        let library = folder.join(format!("{}.so", entry.name));
-        let profile = profile(entry, profiles.path());
-        let started = Instant::now();
-        let mut said = look(entry, &library, &profile);
-        let seconds = started.elapsed().as_secs();
-        if seconds > LONGEST {
-            said = Err(format!("took {seconds} s"));
+    let (next, said) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..AT_A_TIME {
+            scope.spawn(|| {
+                while let Some((at, entry)) =
+                    Some(next.fetch_add(1, Ordering::SeqCst)).and_then(|at| Some((at, entries.get(at)?)))
+                {
+                    let library = folder.join(format!("{}.so", entry.name));
+                    let profile = profile(entry, profiles.path());
+                    let started = Instant::now();
+                    let mut words = look(entry, &library, &profile);
+                    let seconds = started.elapsed().as_secs();
+                    if seconds > LONGEST {
+                        words = Err(format!("took {seconds} s"));
+                    }
+                    let line = line(entry, &words);
+                    eprintln!("{:>3}/{} {seconds:>3} s {line}", at + 1, entries.len());
+                    said.lock().expect("no thread panics").insert(at, (line, words));
+                }
+            });
         }
-        let wanted = entry.breaks.join(", ");
-        let text = said.clone().unwrap_or_else(|text| text);
-        eprintln!("{:>3}/{} {seconds:>3} s {:<40} {wanted:<9} {text}", at + 1, entries.len(), entry.name);
-        writeln!(table, "{}", format!("{:<40} {wanted:<9} {text}", entry.name).trim_end())
-            .expect("a text takes a line");
-        if said.is_err() {
-            wrong.push(format!("{} ({wanted}): {}: {text}", entry.name, entry.summary));
+    });
+    let mut table = String::new();
+    let mut wrong = Vec::new();
+    for (at, (line, words)) in said.into_inner().expect("no thread panics") {
+        writeln!(table, "{line}").expect("a text takes a line");
+        if words.is_err() {
+            wrong.push(format!("{line}: {}", entries[at].summary));
         }
     }
     if named.is_empty() {
