@@ -32,6 +32,19 @@ Feature: text is UTF-8
       | "One more" | 1.0         |
       | "Bytes"    | 2.0         |
 
+  @UTF8-01 @UTF8-04
+  Scenario Outline: surrogates, overlong forms and what lies beyond U+10FFFF are no text
+    Given a loaded model "tiny-llama-ill-formed" of the suite's own
+    When the host generates 200 tokens from <prompt> with temperature = <temperature>, seed = 5
+    Then every token is valid UTF-8 [UTF8-01]
+    And no replacement character is made up [UTF8-04]
+
+    Examples:
+      | prompt     | temperature |
+      | "Hello"    | 0.0         |
+      | "Hello"    | 2.0         |
+      | "One more" | 1.0         |
+
   @UTF8-02
   Scenario Outline: code points that tokens split arrive whole, once, and in the call that completes them
     Given a loaded model "<model>" whose greedy texts are known

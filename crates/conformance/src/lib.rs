@@ -21,6 +21,7 @@ pub mod program;
 pub mod replay;
 pub mod report;
 pub mod repro;
+pub mod scratch;
 mod setting;
 pub mod shrink;
 mod steps;

@@ -17,7 +17,7 @@ use worker_conformance::report::terminal;
 use worker_conformance::suite::{self, Request};
 use worker_conformance::tools::{Tools, debugger, watch::Watch};
 use worker_conformance::verdict::Conformance;
-use worker_conformance::{doctor, explain, fuzz, kit, list, manual, replay};
+use worker_conformance::{doctor, explain, fuzz, kit, list, manual, replay, scratch};
 
 use crate::problem::Problem;
 
@@ -122,6 +122,11 @@ fn main() -> Status {
     measure_if_asked();
     let program =
         Program::from_arg_matches(&help::command().get_matches()).unwrap_or_else(|error| error.exit());
+    let breakable = matches!(&program.command, Command::Run(run) if run.tools.gdb.is_none())
+        || matches!(&program.command, Command::Fuzz(_) | Command::Replay(_));
+    if breakable && let Err(error) = scratch::remove_on_signals() {
+        eprintln!("warning: Ctrl-C will leave files in the folder for temporary ones: {error}");
+    }
     let result = match program.command {
         Command::Run(run) => execute(*run),
         Command::Fuzz(options) => fuzz::command::execute(&options, default_models()),

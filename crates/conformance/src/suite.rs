@@ -26,6 +26,7 @@ use crate::models::Store;
 use crate::oracle::{Finding, Oracle, Verdicts};
 use crate::profile::{Day, Profile, ProfileError, timestamp};
 use crate::program::Op;
+use crate::scratch::Scratch;
 use crate::setting::{MODELS_OF_A_SESSION, Setting, SettingError};
 use crate::verdict::latency::Histogram;
 use crate::verdict::{
@@ -177,7 +178,7 @@ pub struct Stage {
     /// What scenarios work with, or why there is nothing to play them on.
     setting: Result<Arc<Setting>, &'static str>,
     /// Files of the scenarios.
-    _scratch: tempfile::TempDir,
+    _scratch: Scratch,
 }
 
 impl Stage {
@@ -193,8 +194,7 @@ impl Stage {
     }
 
     fn set_for(request: &Request, subject: Subject) -> Result<Self, SuiteError> {
-        let scratch =
-            tempfile::Builder::new().prefix("worker-conformance-").tempdir().map_err(SuiteError::Scratch)?;
+        let scratch = Scratch::new("worker-conformance-").map_err(SuiteError::Scratch)?;
         let mut cases = Vec::new();
         // Scenarios by their place say nothing about the file, and as cases of `cargo test` are hundreds of runs.
         let loadable = request.scenario.is_some() || look_at(&subject.path, &subject.data, &mut cases);

@@ -13,6 +13,7 @@ use worker_contract::RequirementId;
 
 use crate::executor::Instrument;
 use crate::profile::Profile;
+use crate::scratch::Scratch;
 
 /// Options of `run` about tools.
 #[derive(Args, Debug, Clone, Default)]
@@ -84,7 +85,7 @@ pub enum ToolError {
 pub struct Prepared {
     /// What the executor is told.
     pub instrument: Instrument,
-    _reports: Option<tempfile::TempDir>,
+    _reports: Option<Scratch>,
 }
 
 impl Tools {
@@ -96,10 +97,10 @@ impl Tools {
         if self.sanitizer.is_none() && !self.valgrind {
             return Ok(Prepared { instrument: Instrument::default(), _reports: None });
         }
-        let reports =
-            tempfile::Builder::new().prefix("worker-conformance-reports-").tempdir().map_err(|source| {
-                ToolError::System { what: "cannot make a folder for reports".to_owned(), source }
-            })?;
+        let reports = Scratch::new("worker-conformance-reports-").map_err(|source| ToolError::System {
+            what: "cannot make a folder for reports".to_owned(),
+            source,
+        })?;
         let (instrument, factor) = match self.sanitizer {
             Some(kind) => (sanitizer::instrument(kind, library, reports.path())?, kind.slowness()),
             None => (valgrind::instrument(reports.path())?, valgrind::SLOWNESS),

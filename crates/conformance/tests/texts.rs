@@ -54,7 +54,7 @@ fn line(text: &str) -> String {
         if timed && number(&words[at - 1]) {
             words[at - 1] = "N".to_owned();
         }
-        if words[at].contains("/.tmp") {
+        if words[at].contains("/worker-conformance-") {
             words[at] = "\"A FILE THAT IS GONE\",".to_owned();
         }
         if words[at].strip_suffix("/s;").is_some_and(number) {

@@ -37,6 +37,9 @@ impl TextStream {
                             if rare || defect::on(Defect::Replacement) {
                                 text.push('\u{fffd}');
                             }
+                            if defect::token::passes(bad) {
+                                text.push(defect::token::PASSED);
+                            }
                             rest = &bad[length..];
                         }
                         None => {

@@ -24,6 +24,8 @@ const MOST_THREADS: u64 = 4096;
 const NO_ROOM: Duration = Duration::from_secs(10);
 /// How often a waiting runner looks at deadlines, memory and threads.
 const TICK: Duration = Duration::from_millis(20);
+/// Longest wait for the end of a session whose server has ended.
+const LAST_GOODBYE: Duration = Duration::from_millis(200);
 /// Time for a killed session to be reaped, with everything it left behind.
 const REAP: Duration = Duration::from_secs(20);
 /// Hangs of one function that are waited for in full; later ones get a shorter deadline.
@@ -344,9 +346,20 @@ impl Executor {
 
 impl Server {
     fn stop(&mut self) {
+        let session = self.shared.header().pid.load(Ordering::SeqCst);
+        // SAFETY: opens a descriptor of its own, or none. Should the number be another process's by now, that costs a moment.
+        let watch = if session > 0 { unsafe { libc::syscall(libc::SYS_pidfd_open, session, 0) } } else { -1 };
         // Its children notice that it is gone by their parent-death signal.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if let Ok(descriptor @ 0..) = i32::try_from(watch) {
+            let mut poll = libc::pollfd { fd: descriptor, events: libc::POLLIN, revents: 0 };
+            // SAFETY: a descriptor that was opened above, for as long as this takes; the session that stood ready is gone then.
+            unsafe {
+                libc::poll(&raw mut poll, 1, LAST_GOODBYE.as_millis() as i32);
+                libc::close(descriptor);
+            }
+        }
     }
 }
 

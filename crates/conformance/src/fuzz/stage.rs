@@ -8,6 +8,7 @@ use crate::executor::{Config, Executor};
 use crate::generate::Menu;
 use crate::models::Store;
 use crate::profile::Profile;
+use crate::scratch::Scratch;
 use crate::setting::Setting;
 use crate::suite::SuiteError;
 
@@ -32,7 +33,7 @@ pub struct Stage {
     pub player: Player,
     /// Models and facts.
     pub setting: Setting,
-    _scratch: tempfile::TempDir,
+    _scratch: Scratch,
 }
 
 impl Stage {
@@ -43,7 +44,7 @@ impl Stage {
     pub fn open(request: Request) -> Result<Self, SuiteError> {
         let unreadable = |source| SuiteError::Library { path: request.library.clone(), source };
         let library = std::fs::canonicalize(&request.library).map_err(unreadable)?;
-        let scratch = tempfile::tempdir().map_err(SuiteError::Scratch)?;
+        let scratch = Scratch::new("worker-conformance-").map_err(SuiteError::Scratch)?;
         let environment = request.profile.environment.iter();
         let executor = Executor::new(Config {
             program: request.program,

@@ -120,6 +120,18 @@ fn the_model_of_bytes_writes_what_no_text_has() {
 }
 
 #[test]
+fn the_model_of_ill_formed_tokens_writes_most_of_them() {
+    let model = load("tiny-llama-ill-formed");
+    let mut written = HashSet::new();
+    for prompt in PROMPTS {
+        let tokens = model.start().generate(&model.encode(prompt), 200, greedy);
+        let bytes = tokens.into_iter().map(|token| model.tokens[token].clone());
+        written.extend(bytes.filter(|token| token.len() > 1 && std::str::from_utf8(token).is_err()));
+    }
+    assert!(written.len() >= 10, "{written:x?}");
+}
+
+#[test]
 fn the_model_of_runs_writes_tokens_of_many_lengths() {
     let model = load("tiny-llama-runs");
     let prompt = model.encode("Hello");

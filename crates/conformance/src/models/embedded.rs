@@ -19,6 +19,7 @@ pub(super) const MODELS: &[(&str, &str)] = files!(
     "tiny-llama-bytes",
     "tiny-llama-eos",
     "tiny-llama-f32",
+    "tiny-llama-ill-formed",
     "tiny-llama-long",
     "tiny-llama-q4-0",
     "tiny-llama-q4-1",

@@ -12,6 +12,8 @@ pub enum VocabularyKind {
     ByteLevel,
     /// The same with tokens of up to 64 bytes, which are runs of one character.
     LongTokens,
+    /// The same with tokens that are no UTF-8 each by itself.
+    IllFormed,
     /// As many tokens as `byte-level`, but the merged ones stand in the opposite order.
     TurnedAround,
     /// `tokenizer.ggml.model` = `llama`: three control tokens, 256 byte tokens, scored pieces.
@@ -32,8 +34,46 @@ const MERGES: [&str; 62] = [
 /// their rows in half precision take no multiple of 256 bytes.
 const RUNS: [(char, usize); 3] = [('-', 6), ('=', 6), ('*', 5)];
 
+/// What looks like UTF-8 by its first byte and is none: surrogates, one by one and in pairs, forms longer than needed, what
+/// lies beyond U+10FFFF, and forms of five and six bytes.
+const ILL_FORMED: [&[u8]; 17] = [
+    b"\xed\xa0\x80",
+    b"\xed\xbf\xbf",
+    b"\xed\xa0\xbd",
+    b"\xed\xb8\x80",
+    b"\xed\xa0\xbd\xed\xb8\x80",
+    b"\xc0\x80",
+    b"\xc0\xaf",
+    b"\xc1\xbf",
+    b"\xe0\x80\x80",
+    b"\xe0\x9f\xbf",
+    b"\xf0\x80\x80\x80",
+    b"\xf0\x8f\xbf\xbf",
+    b"\xf4\x90\x80\x80",
+    b"\xf4\xbf\xbf\xbf",
+    b"\xf7\xbf\xbf\xbf",
+    b"\xf8\x88\x80\x80\x80",
+    b"\xfc\x84\x80\x80\x80\x80",
+];
+
+/// Merges that build these from their first byte on, each once.
+fn ill_formed() -> Vec<String> {
+    let shown = |bytes: &[u8]| bytes.iter().map(|byte| shown(*byte)).collect::<String>();
+    let mut all = Vec::new();
+    for sequence in ILL_FORMED {
+        for length in 1..sequence.len() {
+            let merge = format!("{} {}", shown(&sequence[..length]), shown(&sequence[length..=length]));
+            if !all.contains(&merge) {
+                all.push(merge);
+            }
+        }
+    }
+    all
+}
+
 /// The merges of a byte-level vocabulary.
 fn merges(kind: VocabularyKind) -> Vec<String> {
+    let ill_formed = if kind == VocabularyKind::IllFormed { ill_formed() } else { Vec::new() };
     let runs = RUNS.iter().flat_map(|(character, times)| {
         (0..*times).map(|time| {
             let half = character.to_string().repeat(1 << time);
@@ -41,7 +81,7 @@ fn merges(kind: VocabularyKind) -> Vec<String> {
         })
     });
     let long = kind == VocabularyKind::LongTokens;
-    MERGES.iter().map(ToString::to_string).chain(runs.filter(|_| long)).collect()
+    MERGES.iter().map(ToString::to_string).chain(runs.filter(|_| long)).chain(ill_formed).collect()
 }
 
 /// The pieces of the SentencePiece vocabulary beyond single characters, best first.
@@ -83,10 +123,8 @@ pub(super) struct Vocabulary {
 impl Vocabulary {
     pub(super) fn new(kind: VocabularyKind) -> Self {
         match kind {
-            VocabularyKind::ByteLevel | VocabularyKind::LongTokens | VocabularyKind::TurnedAround => {
-                byte_level(kind)
-            }
             VocabularyKind::SentencePieces => sentence_pieces(),
+            _ => byte_level(kind),
         }
     }
 
@@ -96,13 +134,6 @@ impl Vocabulary {
         let tokens = self.tokens.iter().map(|token| text(&token.text)).collect();
         let types = self.tokens.iter().map(|token| Value::I32(token.kind as i32)).collect();
         let mut metadata = match self.kind {
-            VocabularyKind::ByteLevel | VocabularyKind::LongTokens | VocabularyKind::TurnedAround => vec![
-                ("model", text("gpt2")),
-                ("pre", text("gpt-2")),
-                ("tokens", Value::List(tokens)),
-                ("token_type", Value::List(types)),
-                ("merges", Value::List(merges(self.kind).iter().map(|merge| text(merge)).collect())),
-            ],
             VocabularyKind::SentencePieces => vec![
                 ("model", text("llama")),
                 ("pre", text("default")),
@@ -111,6 +142,13 @@ impl Vocabulary {
                 ("token_type", Value::List(types)),
                 ("unknown_token_id", Value::U32(0)),
                 ("add_space_prefix", Value::Bool(true)),
+            ],
+            _ => vec![
+                ("model", text("gpt2")),
+                ("pre", text("gpt-2")),
+                ("tokens", Value::List(tokens)),
+                ("token_type", Value::List(types)),
+                ("merges", Value::List(merges(self.kind).iter().map(|merge| text(merge)).collect())),
             ],
         };
         metadata.extend([
@@ -195,14 +233,25 @@ mod tests {
 
     #[test]
     fn every_merge_joins_two_tokens_to_a_third() {
-        let vocabulary = Vocabulary::new(VocabularyKind::LongTokens);
-        let texts: Vec<&str> = vocabulary.tokens.iter().map(|token| token.text.as_str()).collect();
-        assert!(texts.contains(&"-".repeat(64).as_str()));
-        for (rank, merge) in merges(VocabularyKind::LongTokens).iter().enumerate() {
-            let (left, right) = merge.split_once(' ').unwrap();
-            let earlier = &texts[..256 + rank];
-            assert!(earlier.contains(&left) && earlier.contains(&right), "{merge}");
-            assert_eq!(texts[256 + rank], format!("{left}{right}"));
+        for kind in [VocabularyKind::LongTokens, VocabularyKind::IllFormed] {
+            let vocabulary = Vocabulary::new(kind);
+            let texts: Vec<&str> = vocabulary.tokens.iter().map(|token| token.text.as_str()).collect();
+            assert!(kind == VocabularyKind::IllFormed || texts.contains(&"-".repeat(64).as_str()));
+            for (rank, merge) in merges(kind).iter().enumerate() {
+                let (left, right) = merge.split_once(' ').unwrap();
+                let earlier = &texts[..256 + rank];
+                assert!(earlier.contains(&left) && earlier.contains(&right), "{merge}");
+                assert_eq!(texts[256 + rank], format!("{left}{right}"));
+            }
+        }
+    }
+
+    #[test]
+    fn ill_formed_tokens_are_no_utf_8() {
+        let vocabulary = Vocabulary::new(VocabularyKind::IllFormed);
+        for sequence in ILL_FORMED {
+            assert!(std::str::from_utf8(sequence).is_err(), "{sequence:x?}");
+            assert!(vocabulary.tokens.iter().any(|token| token.bytes == sequence), "{sequence:x?}");
         }
     }
 
@@ -221,7 +270,12 @@ mod tests {
 
     #[test]
     fn tokens_are_distinct_and_no_cjk_or_emoji_is_whole() {
-        for kind in [VocabularyKind::ByteLevel, VocabularyKind::LongTokens, VocabularyKind::SentencePieces] {
+        for kind in [
+            VocabularyKind::ByteLevel,
+            VocabularyKind::LongTokens,
+            VocabularyKind::IllFormed,
+            VocabularyKind::SentencePieces,
+        ] {
             let vocabulary = Vocabulary::new(kind);
             let texts: HashSet<&str> = vocabulary.tokens.iter().map(|token| token.text.as_str()).collect();
             assert_eq!(texts.len(), vocabulary.tokens.len());

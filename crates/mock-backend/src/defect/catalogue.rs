@@ -180,6 +180,8 @@ catalogue! {
     ThirdJobHarms "INF-15" "third-job-harms" "a third job changes the text of the others"
     BytesNotText "UTF8-01" "bytes-not-text" "the lead byte of a code point is wrong"
     NoNul "UTF8-01" "no-nul" "the text of token 5 has no NUL"
+    SurrogatesPass "UTF8-01" "surrogates-pass" "surrogates count as text"
+    OverlongPasses "UTF8-01" "overlong-passes" "forms of two bytes for ASCII count as text"
     SplitDropped "UTF8-02" "split-dropped" "a code point that is split over tokens is lost"
     SplitTwice "UTF8-02" "split-twice" "a code point that is split over tokens comes twice"
     AstralRefused "UTF8-03" "astral-refused" "prompts beyond the basic plane are refused"

@@ -100,11 +100,29 @@ pub(crate) fn index(right: i32) -> i32 {
     right + i32::from(on(Defect::IndexFromOne))
 }
 
+/// Stands in a text for bytes that are none until they are written: text of this program cannot hold them.
+pub(crate) const PASSED: char = '\u{10ffff}';
+
+/// Whether bytes that begin with what is no text count as text.
+pub(crate) fn passes(bad: &[u8]) -> bool {
+    let [first, second, ..] = bad else { return false };
+    let surrogate = *first == 0xed && (0xa0..=0xbf).contains(second);
+    let overlong = matches!(first, 0xc0 | 0xc1) && (0x80..=0xbf).contains(second);
+    (on(Defect::SurrogatesPass) && surrogate) || (on(Defect::OverlongPasses) && overlong)
+}
+
 /// A token was written to the buffer.
 pub(crate) fn given(buffer: *mut u8, room: usize, produced: &Produced, index: *mut c_int) {
     let text = produced.text.as_bytes();
     if on(Defect::BytesNotText) && text.first().is_some_and(|byte| *byte >= 0xc2) {
         scribble(buffer, 0xc1);
+    }
+    if on(Defect::SurrogatesPass) || on(Defect::OverlongPasses) {
+        let bytes: [u8; 4] =
+            if on(Defect::SurrogatesPass) { *b"\xed\xa0\x80-" } else { *b"\xc0\x80\xc1\xbf" };
+        for (place, _) in produced.text.match_indices(PASSED) {
+            (0..4).for_each(|at| scribble(buffer.wrapping_add(place + at), bytes[at]));
+        }
     }
     if on(Defect::CheckDropsToken) || on(Defect::SecondRefusalLosesToken) {
         keep(0);
