@@ -5,6 +5,7 @@ mod floor;
 mod instrument;
 mod invoke;
 mod memory;
+mod pidfd;
 mod process;
 mod serve;
 mod session;

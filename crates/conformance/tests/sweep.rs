@@ -8,7 +8,6 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use serde::Deserialize;
@@ -153,13 +152,12 @@ fn every_test_library_gets_the_verdict_that_it_deserves() {
     let profiles = tempfile::tempdir().expect("a temporary folder");
     let entries: Vec<Entry> =
         catalogue().into_iter().filter(|entry| named.is_empty() || named.contains(&entry.name)).collect();
-    let (next, said) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
+    let (queue, said) = (Mutex::new(entries.iter().enumerate()), Mutex::new(BTreeMap::new()));
+    let next = || queue.lock().expect("no thread panics").next();
     std::thread::scope(|scope| {
         for _ in 0..AT_A_TIME {
             scope.spawn(|| {
-                while let Some((at, entry)) =
-                    Some(next.fetch_add(1, Ordering::SeqCst)).and_then(|at| Some((at, entries.get(at)?)))
-                {
+                while let Some((at, entry)) = next() {
                     let library = folder.join(format!("{}.so", entry.name));
                     let profile = profile(entry, profiles.path());
                     let started = Instant::now();

@@ -14,6 +14,7 @@ use worker_contract::{Symbols, library};
 use super::fault;
 use super::invoke::{World, invoke};
 use super::memory::Arena;
+use super::pidfd::Watched;
 use super::process::{Baseline, measure, threads};
 use super::session::patiently;
 use super::shared::{MAX_THREADS, Shared, futex_wait, now, option, state};
@@ -210,19 +211,18 @@ impl Server {
     /// Waits for the session to end; ends it if the runner is gone.
     fn watch(&self, pid: i32) -> i32 {
         let mut status = 0;
-        // SAFETY: plain system calls on a child of ours that is not reaped yet.
-        unsafe {
-            let pidfd = libc::syscall(libc::SYS_pidfd_open, pid, 0) as i32;
-            if pidfd >= 0 {
-                let mut poll = libc::pollfd { fd: pidfd, events: libc::POLLIN, revents: 0 };
-                while libc::poll(&raw mut poll, 1, TICK.as_millis() as i32) <= 0 {
-                    if parent() != self.parent {
-                        libc::kill(-pid, libc::SIGKILL);
-                        libc::kill(pid, libc::SIGKILL);
-                    }
+        let session = Watched::open(pid);
+        while session.as_ref().is_some_and(|session| !session.ends_within(TICK)) {
+            if parent() != self.parent {
+                // SAFETY: plain system calls on a child of ours that is not reaped yet.
+                unsafe {
+                    libc::kill(-pid, libc::SIGKILL);
+                    libc::kill(pid, libc::SIGKILL);
                 }
-                libc::close(pidfd);
             }
+        }
+        // SAFETY: a plain system call on a child of ours that is not reaped yet.
+        unsafe {
             while libc::waitpid(pid, &raw mut status, 0) == -1 && *libc::__errno_location() == libc::EINTR {}
         }
         status

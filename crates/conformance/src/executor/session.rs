@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use worker_contract::Function;
 
 use super::instrument::Instrument;
+use super::pidfd::Watched;
 use super::serve::{Frame, SERVE};
 use super::shared::{MAX_THREADS, Shared, futex_wait, futex_wake, now, option, state};
 use super::{fault, shared};
@@ -347,18 +348,13 @@ impl Executor {
 impl Server {
     fn stop(&mut self) {
         let session = self.shared.header().pid.load(Ordering::SeqCst);
-        // SAFETY: opens a descriptor of its own, or none. Should the number be another process's by now, that costs a moment.
-        let watch = if session > 0 { unsafe { libc::syscall(libc::SYS_pidfd_open, session, 0) } } else { -1 };
+        // Should the number be another process's by now, that costs a moment.
+        let session = Some(session).filter(|pid| *pid > 0).and_then(Watched::open);
         // Its children notice that it is gone by their parent-death signal.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if let Ok(descriptor @ 0..) = i32::try_from(watch) {
-            let mut poll = libc::pollfd { fd: descriptor, events: libc::POLLIN, revents: 0 };
-            // SAFETY: a descriptor that was opened above, for as long as this takes; the session that stood ready is gone then.
-            unsafe {
-                libc::poll(&raw mut poll, 1, LAST_GOODBYE.as_millis() as i32);
-                libc::close(descriptor);
-            }
+        if let Some(session) = session {
+            session.ends_within(LAST_GOODBYE);
         }
     }
 }

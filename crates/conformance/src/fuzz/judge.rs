@@ -11,7 +11,7 @@ use crate::generate::{KEEPER, Menu};
 use crate::oracle::reference::{Reference, Texts};
 use crate::oracle::{Facts, Finding, Note, Oracle, id};
 use crate::program::{Call, Handle, Op, Program, Text};
-use crate::steps::rounds::{A_WHILE, growth, is_given_back};
+use crate::steps::rounds::{A_WHILE, DESCRIPTORS, HOST, growth, is_given_back, measured};
 use crate::trace::{Cause, Event, Observation, Outcome};
 
 /// Growth is confirmed over so many times the rounds that it first showed in.
@@ -202,8 +202,8 @@ impl Player {
         let (requirement, what, from, to) = found;
         if ["MEM-05", "PROC-03"].contains(&requirement) {
             let trace = longer(COLLECTED, &[Op::Rest(A_WHILE), Op::Measure])?;
-            let figure = if requirement == "MEM-05" { heap } else { descriptors };
-            if is_given_back(&trace.iter().filter_map(figure).collect::<Vec<_>>()) {
+            let figure = if requirement == "MEM-05" { HOST } else { DESCRIPTORS };
+            if is_given_back(&measured(&trace, figure)) {
                 return Ok(None);
             }
         }
@@ -226,33 +226,15 @@ impl Player {
             }
             _ => None,
         });
-        let descriptors = trace.iter().filter_map(descriptors).collect::<Vec<_>>();
-        let heap = trace.iter().filter_map(heap).collect::<Vec<_>>();
         let series = [
             ("VRAM-04", "process VRAM usage in bytes", usage.collect::<Vec<_>>(), self.tolerance),
-            ("PROC-03", "the number of open descriptors", descriptors, 0),
-            ("MEM-05", "host memory in bytes", heap, crate::steps::rounds::HOST_NOISE),
+            ("PROC-03", "the number of open descriptors", measured(trace, DESCRIPTORS), 0),
+            ("MEM-05", "host memory in bytes", measured(trace, HOST), crate::steps::rounds::HOST_NOISE),
         ];
         let grown = |(requirement, what, series, noise): (&'static str, &'static str, Vec<u64>, u64)| {
             growth(&series, noise).map(|(from, to)| (requirement, what, from, to))
         };
         series.into_iter().filter_map(grown).collect()
-    }
-}
-
-/// Host memory, where it was measured.
-fn heap(one: &Observation) -> Option<u64> {
-    match &one.outcome {
-        Outcome::Measured(measured) => Some(measured.heap),
-        _ => None,
-    }
-}
-
-/// The number of open descriptors, where it was measured.
-fn descriptors(one: &Observation) -> Option<u64> {
-    match &one.outcome {
-        Outcome::Measured(measured) => Some(measured.descriptors.len() as u64),
-        _ => None,
     }
 }
 

@@ -57,10 +57,10 @@ const REFUSED: [&str; 11] = [
 /// What is measured after each round.
 const PROCESS: &str = "process VRAM usage";
 const MODEL: &str = "model VRAM usage";
-const HOST: &str = "host memory";
+pub const HOST: &str = "host memory";
 const RESIDENT: &str = "resident memory";
 const ADDRESSES: &str = "address space";
-const DESCRIPTORS: &str = "the number of open descriptors";
+pub const DESCRIPTORS: &str = "the number of open descriptors";
 
 async fn run_rounds(conversation: &mut Conversation, count: u32, cycle: &str) -> Step {
     let setting = conversation.setting()?;
@@ -167,31 +167,30 @@ async fn settled(
             series.insert(what.to_owned(), figures[..1].to_vec());
         }
     }
-    for what in [HOST, DESCRIPTORS] {
-        if way(what, series.get(what).map_or(&[][..], Vec::as_slice)).is_none() {
-            continue;
-        }
+    let moves = |what: &&str| way(what, series.get(*what).map_or(&[][..], Vec::as_slice)).is_some();
+    let moving: Vec<&str> = [HOST, DESCRIPTORS].into_iter().filter(moves).collect();
+    if !moving.is_empty() {
         // What is collected or reclaimed from time to time, or held by threads that end later, grows for a while as well.
-        let longer =
-            go_on(conversation, rounds, what, Longer { times: 12, time: Duration::from_secs(5) }).await?;
+        let longer = go_on(conversation, rounds, Longer { times: 12, time: Duration::from_secs(5) }).await?;
         let rested = conversation.run(vec![Op::Rest(A_WHILE), Op::Measure]).await?;
-        let figures = [longer.concat(), measured(&rested, what)].concat();
-        if is_given_back(&figures) {
-            series.insert(what.to_owned(), Vec::new());
-            if what == HOST {
-                // Pages follow the heap.
-                series.insert(RESIDENT.to_owned(), Vec::new());
+        for what in moving {
+            let in_rounds = longer.iter().filter_map(|series| series.get(what)).flatten().copied();
+            let figures: Vec<u64> = in_rounds.chain(measured(&rested, what)).collect();
+            if is_given_back(&figures) {
+                series.insert(what.to_owned(), Vec::new());
+                if what == HOST {
+                    // Pages follow the heap.
+                    series.insert(RESIDENT.to_owned(), Vec::new());
+                }
             }
         }
     }
     let of = |what: &str| series.get(what).map_or(&[][..], Vec::as_slice);
     if way(RESIDENT, of(RESIDENT)).is_some() && !keeps_pace(of(ADDRESSES), of(RESIDENT)) {
         let long = Longer { times: 60, time: Duration::from_secs(30) };
-        let longer = go_on(conversation, rounds, RESIDENT, long).await?;
-        series.insert(
-            RESIDENT.to_owned(),
-            longer.iter().filter_map(|figures| figures.last().copied()).collect(),
-        );
+        let longer = go_on(conversation, rounds, long).await?;
+        let last = longer.iter().filter_map(|series| series.get(RESIDENT)?.last().copied());
+        series.insert(RESIDENT.to_owned(), last.collect());
     }
     Ok(series)
 }
@@ -223,18 +222,17 @@ struct Longer {
     time: Duration,
 }
 
-/// Memory over many times as many rounds, the figures of each time: the pages of a pool that was taken once may be touched
+/// Many times as many rounds, the figures of each time: the pages of a pool that was taken once may be touched
 /// one after another, but that ends with the pool.
 async fn go_on(
     conversation: &mut Conversation,
     rounds: &Rounds<'_>,
-    what: &str,
     long: Longer,
-) -> Result<Vec<Vec<u64>>, Stop> {
+) -> Result<Vec<Series>, Stop> {
     let began = Instant::now();
     let mut times = Vec::new();
     while times.len() < long.times && (began.elapsed() < long.time || times.len() < 6) {
-        let figures = measure_rounds(conversation, rounds).await?.remove(what).unwrap_or_default();
+        let figures = measure_rounds(conversation, rounds).await?;
         if figures.is_empty() {
             break;
         }
@@ -290,7 +288,7 @@ async fn measure_rounds(conversation: &mut Conversation, rounds: &Rounds<'_>) ->
 }
 
 /// One of the figures of the process, wherever it was measured.
-fn measured(trace: &[Observation], what: &str) -> Vec<u64> {
+pub fn measured(trace: &[Observation], what: &str) -> Vec<u64> {
     let figures = trace.iter().filter_map(|observation| match &observation.outcome {
         Outcome::Measured(measured) => Some(match what {
             HOST => measured.heap,
