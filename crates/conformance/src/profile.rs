@@ -25,7 +25,8 @@ pub struct Profile {
     /// One model for each architecture that the library supports. Without any, the suite tries its own fixtures and
     /// takes those that load.
     pub models: BTreeMap<String, ModelSource>,
-    /// Variables that make the library see another number of devices, for the requirements about none and about two.
+    /// Variables that make the library see another number of devices, for the requirements about none and about
+    /// several: the least number from two on is taken.
     pub devices: BTreeMap<u16, BTreeMap<String, String>>,
     /// How to bring a failure about, for FAULT-01 to FAULT-06.
     pub faults: BTreeMap<RequirementId, Fault>,

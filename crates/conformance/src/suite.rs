@@ -451,17 +451,32 @@ fn blank(request: &Request, subject: &Subject) -> Result<RunResult, SuiteError> 
     })
 }
 
+/// Bytes of a model that add a second to the longest call: a CPU runs a prompt of 300 tokens through some MiB of weights
+/// in a second, with other work beside it.
+const CALL_PACE: u64 = 2 << 20;
+/// Bytes of a model that add a second to the longest load, as a slow disk reads them.
+const LOAD_PACE: u64 = 32 << 20;
+/// The most that a call gets in this way.
+const LONGEST_CALL: Duration = Duration::from_secs(120);
+/// The most that a load gets in this way.
+const LONGEST_LOAD: Duration = Duration::from_secs(600);
+
+/// The limits of a run: the profile's, or else the usual ones with what its models need on top.
 pub(crate) fn limits(profile: &Profile) -> Limits {
     let usual = Limits::default();
+    let largest = largest(profile);
     let seconds = |given: Option<u64>, usual: Duration| given.map_or(usual, Duration::from_secs);
+    let slower = |usual: Duration, pace: u64, most: Duration| {
+        usual.saturating_add(Duration::from_secs(largest / pace)).min(most)
+    };
     Limits {
-        call: seconds(profile.limits.call_seconds, usual.call),
-        load: seconds(profile.limits.load_seconds, usual.load),
+        call: seconds(profile.limits.call_seconds, slower(usual.call, CALL_PACE, LONGEST_CALL)),
+        load: seconds(profile.limits.load_seconds, slower(usual.load, LOAD_PACE, LONGEST_LOAD)),
         batch: seconds(profile.limits.batch_seconds, usual.batch),
         // Backends in host memory hold every model of a session there.
-        memory: profile.limits.memory_bytes.unwrap_or(usual.memory + MODELS_OF_A_SESSION * largest(profile)),
+        memory: profile.limits.memory_bytes.unwrap_or(usual.memory + MODELS_OF_A_SESSION * largest),
         // Scenarios write over a copy of the model, and a library may keep copies in files of memory.
-        file: usual.file + MODELS_OF_A_SESSION * largest(profile),
+        file: usual.file + MODELS_OF_A_SESSION * largest,
     }
 }
 
@@ -816,6 +831,22 @@ fn conclude(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn calls_and_loads_get_longer_with_the_model_unless_the_profile_says_how_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let model = folder.path().join("large.gguf");
+        let with = |bytes: u64, given: &str| {
+            std::fs::File::create(&model).unwrap().set_len(bytes).unwrap();
+            let text = format!("{{models: {{llama: {{path: '{}'}}}}, limits: {{{given}}}}}", model.display());
+            let limits = limits(&serde_yaml::from_str(&text).unwrap());
+            [limits.call, limits.load].map(|limit| limit.as_secs())
+        };
+        assert_eq!(with(64 << 10, ""), [10, 30]);
+        assert_eq!(with(96 << 20, ""), [58, 33]);
+        assert_eq!(with(1 << 40, ""), [120, 600]);
+        assert_eq!(with(1 << 40, "call_seconds: 5, load_seconds: 700"), [5, 700]);
+    }
 
     #[test]
     fn what_stops_a_run_is_said_with_its_remedy() {

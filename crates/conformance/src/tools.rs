@@ -7,12 +7,13 @@ pub mod watch;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use worker_contract::RequirementId;
 
 use crate::executor::Instrument;
-use crate::profile::Profile;
+use crate::profile::{Limits, Profile};
 use crate::scratch::Scratch;
 
 /// Options of `run` about tools.
@@ -112,13 +113,14 @@ impl Tools {
 
 /// Multiplies all limits of time and gives shadow memory its room.
 fn slow_down(profile: &mut Profile, factor: u64) {
-    let usual = crate::executor::Limits::default();
-    let limits = &mut profile.limits;
-    let slower = |given: Option<u64>, usual: u64| Some(given.unwrap_or(usual).saturating_mul(factor));
-    limits.call_seconds = slower(limits.call_seconds, usual.call.as_secs());
-    limits.load_seconds = slower(limits.load_seconds, usual.load.as_secs());
-    limits.batch_seconds = slower(limits.batch_seconds, usual.batch.as_secs());
-    limits.memory_bytes = Some(limits.memory_bytes.unwrap_or(usual.memory).saturating_mul(4));
+    let now = crate::suite::limits(profile);
+    let slower = |limit: Duration| Some(limit.as_secs().saturating_mul(factor));
+    profile.limits = Limits {
+        call_seconds: slower(now.call),
+        load_seconds: slower(now.load),
+        batch_seconds: slower(now.batch),
+        memory_bytes: Some(now.memory.saturating_mul(4)),
+    };
 }
 
 /// Where a program is.

@@ -13,6 +13,9 @@ const DEPTH: usize = 1000;
 pub fn complaint(profile: &Profile) -> Option<String> {
     let mut sets = vec![("environment".to_owned(), &profile.environment)];
     sets.extend(profile.devices.iter().map(|(count, set)| (format!("devices.{count}"), set)));
+    if profile.devices.contains_key(&1) {
+        return Some("no requirement asks for `devices.1`; give 0, or 2 and more".to_owned());
+    }
     for (id, fault) in &profile.faults {
         if fault.environment.is_empty() && fault.file.is_none() {
             return Some(format!("`faults.{id}` says nothing; give it `environment` or `file`"));
@@ -78,6 +81,7 @@ mod tests {
             "environment: {'A=B': x}",
             "environment: {'': x}",
             "devices: {0: {A: \"x\\0y\"}}",
+            "devices: {1: {A: b}}",
             "faults: {FAULT-01: {}}",
             "faults: {FAULT-01: {environment: {'=': x}}}",
             "faults: {FAULT-01: {file: {variable: '', inject: x}}}",

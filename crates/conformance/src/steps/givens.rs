@@ -1,5 +1,7 @@
 //! What a scenario starts from: contexts, models, jobs, and the kind of process.
 
+use std::ops::RangeInclusive;
+
 use cucumber::given;
 use worker_contract::Function;
 
@@ -35,13 +37,13 @@ async fn device(conversation: &mut Conversation) -> Result<(), String> {
 
 #[given("a second device")]
 async fn second_device(conversation: &mut Conversation) -> Result<(), String> {
-    let step = want_devices(conversation, 2, |count| count >= 2);
+    let step = want_devices(conversation, 2..=u16::MAX);
     report(conversation, step)
 }
 
 #[given("no device at all")]
 async fn no_device(conversation: &mut Conversation) -> Result<(), String> {
-    let step = want_devices(conversation, 0, |count| count == 0);
+    let step = want_devices(conversation, 0..=0);
     report(conversation, step)
 }
 
@@ -98,20 +100,21 @@ fn or<'a>(text: &'a str, usual: &'a str) -> &'a str {
 }
 
 /// The machine as it is, if it has the devices wanted; else the profile's way to make it seem so.
-fn want_devices(conversation: &mut Conversation, count: u16, fits: impl Fn(i32) -> bool) -> Step {
+fn want_devices(conversation: &mut Conversation, wanted: RangeInclusive<u16>) -> Step {
     let setting = conversation.setting()?;
     let found = setting.facts.devices.unwrap_or(0);
-    if fits(found) {
+    if u16::try_from(found).is_ok_and(|found| wanted.contains(&found)) {
         return Ok(());
     }
-    let Some(environment) = setting.profile.devices.get(&count) else {
+    let least = *wanted.start();
+    let Some((count, environment)) = setting.profile.devices.range(wanted).next() else {
         let way = "the profile names no variables under `devices` that make it so";
         return Err(Stop::NotApplicable(format!(
-            "the library reports {found} device(s), not {count}, and {way}"
+            "the library reports {found} device(s), not {least}, and {way}"
         )));
     };
     conversation.options.environment.extend(environment.clone());
-    conversation.device_count = Some(count.into());
+    conversation.device_count = Some((*count).into());
     Ok(())
 }
 
