@@ -182,6 +182,8 @@ catalogue! {
     NoNul "UTF8-01" "no-nul" "the text of token 5 has no NUL"
     SurrogatesPass "UTF8-01" "surrogates-pass" "surrogates count as text"
     OverlongPasses "UTF8-01" "overlong-passes" "forms of two bytes for ASCII count as text"
+    LongOverlongPasses "UTF8-01" "long-overlong-passes" "forms of three bytes for less count as text"
+    BeyondPasses "UTF8-01" "beyond-passes" "what lies beyond U+10FFFF counts as text"
     SplitDropped "UTF8-02" "split-dropped" "a code point that is split over tokens is lost"
     SplitTwice "UTF8-02" "split-twice" "a code point that is split over tokens comes twice"
     AstralRefused "UTF8-03" "astral-refused" "prompts beyond the basic plane are refused"
