@@ -232,6 +232,7 @@ cudaError_t Executor::run(dim3 grid, dim3 block, std::size_t shared_bytes, const
         met = run_block();
     }
     executor = outer;
+    if (!met) stacks_.wipe();
     return met ? cudaSuccess : cudaErrorLaunchFailure;
 }
 

@@ -37,6 +37,9 @@ class Stacks {
     /// Makes `fiber` begin with `entry()` on stack `index`; `entry` never returns.
     void prepare(Fiber& fiber, std::size_t index, void (*entry)()) noexcept;
 
+    /// Clears what a sanitizer knows of flows that were given up in the middle.
+    void wipe() noexcept;
+
    private:
     char* memory_ = nullptr;
     std::size_t count_ = 0;
