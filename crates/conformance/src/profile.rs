@@ -118,7 +118,7 @@ pub struct Tolerance {
 pub struct Limits {
     /// Longest call in seconds.
     pub call_seconds: Option<u64>,
-    /// Longest load in seconds.
+    /// Longest load in seconds, of models and of the library; device counts and new contexts get as much.
     pub load_seconds: Option<u64>,
     /// Longest batch of calls in seconds.
     pub batch_seconds: Option<u64>,

@@ -37,7 +37,7 @@ const PATIENCE: u32 = 2;
 pub struct Limits {
     /// Longest call, in wall time.
     pub call: Duration,
-    /// Longest `cuda_load_model`, `dlopen` and `dlclose`.
+    /// Longest `cuda_load_model`, `dlopen` and `dlclose`; `cuda_get_device_count` and `cuda_init` get it as well.
     pub load: Duration,
     /// Longest batch.
     pub batch: Duration,
@@ -325,7 +325,12 @@ impl Executor {
     fn deadline(&self, event: &Event) -> Duration {
         let limits = &self.config.limits;
         let Event::Call(call) = event else { return limits.load };
-        let usual = if call.function() == Function::LoadModel { limits.load } else { limits.call };
+        let usual = match call.function() {
+            Function::LoadModel => limits.load,
+            // The first of these wakes the driver and all its devices, and may compile kernels.
+            Function::GetDeviceCount | Function::Init => limits.load.max(limits.call),
+            _ => limits.call,
+        };
         let pace = lock(&self.pace).get(&call.function()).copied().unwrap_or_default();
         if pace.hangs < PATIENCE {
             return usual;
