@@ -167,6 +167,16 @@ async fn settled(
             series.insert(what.to_owned(), figures[..1].to_vec());
         }
     }
+    if series.iter().any(|(what, figures)| falls(what, figures)) {
+        // The clock may have been done before it was watched; rounds that take something go on, unless nothing is left.
+        let last = measure_rounds(conversation, rounds).await?;
+        for (what, figures) in last {
+            let done = !falls(&what, &figures) && figures.last().is_some_and(|left| *left > 0);
+            if done && series.get(&what).is_some_and(|figures| falls(&what, figures)) {
+                series.insert(what, figures);
+            }
+        }
+    }
     let moves = |what: &&str| way(what, series.get(*what).map_or(&[][..], Vec::as_slice)).is_some();
     let moving: Vec<&str> = [HOST, DESCRIPTORS].into_iter().filter(moves).collect();
     if !moving.is_empty() {
