@@ -312,6 +312,8 @@ pub enum Cause {
     Threads(u64),
     /// Control came back in another call than the one under way (`longjmp`).
     Jumped,
+    /// Held more in open files on disk than this limit, in bytes, and had written as much.
+    Disk(u64),
 }
 
 /// The address of a memory fault.
@@ -369,6 +371,7 @@ impl fmt::Display for Death {
             Cause::Memory(limit) => write!(f, "more than {} MiB of memory taken", limit >> 20)?,
             Cause::Threads(limit) => write!(f, "more than {limit} threads started")?,
             Cause::Jumped => f.write_str("control came back in another call (longjmp)")?,
+            Cause::Disk(limit) => write!(f, "more than {} MiB written and held in open files", limit >> 20)?,
         }
         if !self.output.is_empty() {
             write!(f, "; output: {:?}", self.output)?;

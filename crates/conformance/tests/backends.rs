@@ -51,6 +51,15 @@ fn a_crash_on_null_names_the_call_and_the_rest_is_still_judged() {
 }
 
 #[test]
+fn a_library_that_fills_the_disk_is_stopped() {
+    // A gigabyte with each load, in a file without a name.
+    let run = run(&build("hostile-file-without-end"), &["--only", "LOAD-12", "--programs", "0"]);
+    assert_eq!(run.code, 1, "{}", run.text);
+    let told = told(&run.report, "ERR-08");
+    assert!(told.contains("MiB written and held in open files"), "{told}");
+}
+
+#[test]
 fn a_hang_in_next_token_ends_by_its_deadline() {
     let profile = tempfile::NamedTempFile::new().expect("a temporary file");
     std::fs::write(profile.path(), "limits: {call_seconds: 2}\n").expect("a profile");

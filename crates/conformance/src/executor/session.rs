@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::Ordering;
@@ -23,7 +25,7 @@ use crate::trace::{Cause, Death, Effect, Event, Observation, Outcome};
 const MOST_THREADS: u64 = 4096;
 /// How long the machine may have no room for another process or thread.
 const NO_ROOM: Duration = Duration::from_secs(10);
-/// How often a waiting runner looks at deadlines, memory and threads.
+/// How often a waiting runner looks at deadlines, memory, files and threads.
 const TICK: Duration = Duration::from_millis(20);
 /// Longest wait for the end of a session whose server has ended.
 const LAST_GOODBYE: Duration = Duration::from_millis(200);
@@ -43,7 +45,8 @@ pub struct Limits {
     pub batch: Duration,
     /// Resident memory in bytes.
     pub memory: u64,
-    /// Largest file that a session may write, in bytes: keeps a runaway library from filling the disk.
+    /// Largest file that a session may write, and most that it may write and hold in open files, in bytes: keeps a
+    /// runaway library from filling the disk.
     pub file: u64,
 }
 
@@ -506,6 +509,9 @@ impl Session {
         if pid > 0 && exceeds(pid, self.memory) {
             return Some(Cause::Memory(self.memory));
         }
+        if pid > 0 && hoards(pid, limits.file) {
+            return Some(Cause::Disk(limits.file));
+        }
         if pid > 0 && threads(pid) > MOST_THREADS {
             return Some(Cause::Threads(MOST_THREADS));
         }
@@ -677,6 +683,21 @@ fn threads(pid: i32) -> u64 {
     // The name of the program, in brackets, may hold anything; the state is the first field after it.
     let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
     fields.split(' ').nth(17).and_then(|count| count.parse().ok()).unwrap_or(0)
+}
+
+/// Whether a process has written more than a number of bytes and holds more in files that it has open: those without a
+/// name take room that nobody sees.
+fn hoards(pid: i32, most: u64) -> bool {
+    let io = std::fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
+    let figure = |key: &str| io.lines().find_map(|line| line.strip_prefix(key)?.parse::<u64>().ok());
+    // By calls, and by pages of mapped files.
+    ["wchar: ", "write_bytes: "].into_iter().filter_map(figure).any(|written| written > most) && {
+        let open = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        let files = open.filter_map(|entry| std::fs::metadata(entry.path()).ok()).filter(Metadata::is_file);
+        let sizes: HashMap<(u64, u64), u64> =
+            files.map(|file| ((file.dev(), file.ino()), file.blocks() * 512)).collect();
+        sizes.values().sum::<u64>() > most
+    }
 }
 
 /// Whether the resident memory of a process exceeds a number of bytes. Pages of mapped files are not its own: a library
