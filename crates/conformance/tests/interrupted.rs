@@ -39,7 +39,10 @@ fn a_run_that_is_broken_off_leaves_nothing() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let files = || std::fs::read_dir(folder.path()).expect("a folder").flatten().collect::<Vec<_>>();
-        let mut run = Command::new(env!("CARGO_BIN_EXE_worker-conformance"))
+        // Who starts the tests in the background may have Ctrl-C ignored, and the program keeps to that.
+        let mut run = Command::new("env")
+            .arg("--default-signal=INT")
+            .arg(env!("CARGO_BIN_EXE_worker-conformance"))
             .args(["run", "--library"])
             .arg(&library)
             .env("TMPDIR", folder.path())
