@@ -104,19 +104,35 @@ pub(crate) fn index(right: i32) -> i32 {
 /// Stands in a text for bytes that are none until they are written: text of this program cannot hold them.
 pub(crate) const PASSED: char = '\u{10ffff}';
 
-/// What lets ill-formed sequences through: the defect, the first byte and the range of the second, and four bytes that
-/// stand for such a sequence in the buffer.
-const PASSING: [(Defect, RangeInclusive<u8>, RangeInclusive<u8>, [u8; 4]); 4] = [
-    (Defect::SurrogatesPass, 0xed..=0xed, 0xa0..=0xbf, *b"\xed\xa0\x80-"),
-    (Defect::OverlongPasses, 0xc0..=0xc1, 0x80..=0xbf, *b"\xc0\x80\xc1\xbf"),
-    (Defect::LongOverlongPasses, 0xe0..=0xe0, 0x80..=0x9f, *b"\xe0\x80\x80-"),
-    (Defect::BeyondPasses, 0xf4..=0xf4, 0x90..=0xbf, *b"\xf4\x90\x80\x80"),
+/// A defect that lets ill-formed sequences through.
+struct Passing {
+    defect: Defect,
+    lead: RangeInclusive<u8>,
+    second: RangeInclusive<u8>,
+    /// What stands for such a sequence in the buffer.
+    written: [u8; 4],
+}
+
+const PASSING: [Passing; 4] = [
+    passing(Defect::SurrogatesPass, 0xed..=0xed, 0xa0..=0xbf, *b"\xed\xa0\x80-"),
+    passing(Defect::OverlongPasses, 0xc0..=0xc1, 0x80..=0xbf, *b"\xc0\x80\xc1\xbf"),
+    passing(Defect::LongOverlongPasses, 0xe0..=0xe0, 0x80..=0x9f, *b"\xe0\x80\x80-"),
+    passing(Defect::BeyondPasses, 0xf4..=0xf4, 0x90..=0xbf, *b"\xf4\x90\x80\x80"),
 ];
+
+const fn passing(
+    defect: Defect,
+    lead: RangeInclusive<u8>,
+    second: RangeInclusive<u8>,
+    written: [u8; 4],
+) -> Passing {
+    Passing { defect, lead, second, written }
+}
 
 /// Whether bytes that begin with what is no text count as text.
 pub(crate) fn passes(bad: &[u8]) -> bool {
     let [first, second, ..] = bad else { return false };
-    PASSING.iter().any(|(defect, lead, next, _)| on(*defect) && lead.contains(first) && next.contains(second))
+    PASSING.iter().any(|one| on(one.defect) && one.lead.contains(first) && one.second.contains(second))
 }
 
 /// A token was written to the buffer.
@@ -125,9 +141,9 @@ pub(crate) fn given(buffer: *mut u8, room: usize, produced: &Produced, index: *m
     if on(Defect::BytesNotText) && text.first().is_some_and(|byte| *byte >= 0xc2) {
         scribble(buffer, 0xc1);
     }
-    if let Some((.., bytes)) = PASSING.iter().find(|(defect, ..)| on(*defect)) {
+    if let Some(Passing { written, .. }) = PASSING.iter().find(|one| on(one.defect)) {
         for (place, _) in produced.text.match_indices(PASSED) {
-            (0..4).for_each(|at| scribble(buffer.wrapping_add(place + at), bytes[at]));
+            (0..4).for_each(|at| scribble(buffer.wrapping_add(place + at), written[at]));
         }
     }
     if on(Defect::CheckDropsToken) || on(Defect::SecondRefusalLosesToken) {
